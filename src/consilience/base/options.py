@@ -1,0 +1,35 @@
+"""One place where a user's string becomes a choice, with the nearest suggestion when it does not."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from .errors import OptionError
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word closest to `word` (case-insensitive), or None if none is close."""
+    names = list(allowed)
+    lowered = {name.lower(): name for name in reversed(names)}
+    found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
+
+
+def suggestion(word: str, allowed: Iterable[str]) -> str:
+    """``Did you mean "x"?`` or the empty string."""
+    found = nearest(word, allowed)
+    return f'Did you mean "{found}"?' if found else ""
+
+
+def choose(value: str, allowed: Iterable[str], *, what: str) -> str:
+    """Return `value` if it is one of `allowed`; else raise OptionError naming all of them and the nearest."""
+    names = list(allowed)
+    if value in names:
+        return value
+    listed = ", ".join(f'"{name}"' for name in names)
+    raise OptionError(
+        f'{what} "{value}" is not known; allowed: {listed}.',
+        code="unknown-option",
+        advice=suggestion(str(value), names),
+    )
