@@ -11,6 +11,9 @@ Family = Literal["beneficial", "harmful", "none"]
 Scale = Literal["raw", "log"]
 
 
+SENSITIVITY = ("correlation", "dependence", "inclusion", "routes", "times", "model", "leave-one-out")
+
+
 @dataclass(frozen=True)
 class Correlation:
     """Assumed pre-post correlation with its plausible range and where it comes from."""
@@ -93,5 +96,6 @@ class Plan:
     persistence_weeks: float = 26.0
     trials_per_moderator: int = 10
     small_study_minimum: int = 10
+    sensitivity: tuple[str, ...] = SENSITIVITY  # which analyses are repeated with one choice changed
     relevance: float = 0.2  # smallest g that matters to the reader
     prisma: Mapping[str, object] = field(default_factory=dict)
