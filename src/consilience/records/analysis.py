@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .display import Shown
 from .effects import Effects
 from .fit import TestResult
 from .note import Note
@@ -168,8 +169,8 @@ class Provenance:
     script: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Analysis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis(Shown):
     """The whole answer.
 
     effects : the ppc-g rows of the review, all that could be computed (column ``pooled`` marks those in the

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 import numpy as np
 
+from .display import Shown
 from .note import Note
 
 
@@ -34,8 +36,8 @@ class Dropped:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
-class Effects:
+@dataclass(frozen=True, eq=False, repr=False)
+class Effects(Shown):
     """k effect sizes.
 
     Parameters
@@ -98,6 +100,11 @@ class Effects:
             blocks=tuple(blocks),
             columns={name: column[index] for name, column in self.columns.items()},
         )
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Each effect's own normal-theory interval, y -/+ z sqrt(v): two (k,) arrays."""
+        half = NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(self.v)
+        return self.y - half, self.y + half
 
     def covariance(self) -> np.ndarray:
         """(k, k) sampling covariance matrix. For small k: memory grows with k^2."""

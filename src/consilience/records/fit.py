@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from .design import Design
+from .display import Shown
 from .effects import Effects
 from .note import Note
 from .spec import Spec
@@ -59,10 +60,15 @@ class Components:
     """Variance components in the order of the model's random terms.
 
     names : e.g. ("study", "study/row"); variance : (m,) on the squared scale of the effects.
+    correlations : name -> value, e.g. ``"outcome|study: a, b"`` (a range for spatial terms).
+    theta : (q,) the parameters of the likelihood on the scale of the effects; equal to `variance` where all terms
+        are intercepts.
     """
 
     names: tuple[str, ...]
     variance: np.ndarray
+    correlations: dict[str, float] = field(default_factory=dict)
+    theta: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     @property
     def total(self) -> float:
@@ -102,8 +108,8 @@ class TestResult:
     note: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Shown):
     """A fitted model: what was asked, the rows analysed, and everything estimated."""
 
     spec: Spec
@@ -130,3 +136,16 @@ class Prediction:
     pi_high: np.ndarray
     level: float
     pi_method: str
+
+
+@dataclass(frozen=True, eq=False)
+class StudyAverages:
+    """Average effect of each of m studies given the fitted variances: labels, then (m,) arrays.
+
+    weight : share of the study in the pooled mean, in percent; they sum to 100.
+    """
+
+    study: tuple[str, ...]
+    estimate: np.ndarray
+    se: np.ndarray
+    weight: np.ndarray

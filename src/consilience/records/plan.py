@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .display import Shown
+
 Better = Literal["lower", "higher", "none"]
 Family = Literal["beneficial", "harmful", "none"]
 Scale = Literal["raw", "log"]
@@ -72,8 +74,8 @@ class Moderator:
     per: float = 1.0  # the slope is shown per this many units
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
     """The whole protocol, ready to run."""
 
     title: str

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .columns import Columns
+from .display import Shown
 from .note import Note
 
 
-@dataclass(frozen=True, eq=False)
-class Reported:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reported(Shown):
     """The tables of a review as read, with declared decisions applied.
 
     trials : one row a trial (key ``study``).

@@ -1,0 +1,1 @@
+"""The review folder: protocol to plan to analysis, with provenance."""

@@ -1,0 +1,67 @@
+"""Consilience: from a folder of randomised trials to an answer, with every number traceable to a trial.
+
+Names load when they are first used, so that importing the package stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .records import display
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "run": "review.run",
+    "load": "review.load",
+    "analyse": "review.run",
+    "mark": "review.selection",
+    "pooled_rows": "review.selection",
+    "init": "review.init",
+    "copy_example": "datasets",
+    "examples": "datasets",
+    "trial_effects": "effects",
+    "trial_ratios": "effects",
+    "fit": "models",
+    "predict": "models",
+    "wald_test": "inference",
+    "write_report": "report",
+    "all_tables": "tables",
+    "show": "tables",
+    "Analysis": "records",
+    "Design": "records",
+    "Effects": "records",
+    "Estimate": "records",
+    "Fit": "records",
+    "Note": "records",
+    "Plan": "records",
+    "Reported": "records",
+    "Spec": "records",
+}
+
+__all__ = sorted([*_PUBLIC, "__version__"])  # noqa: PLE0605 - derived from the table above
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _show(record: Any) -> str:
+    return str(__getattr__("show")(record))
+
+
+def _show_html(record: Any) -> str:
+    return str(import_module(".tables", __name__).show_html(record))
+
+
+display.register("text", _show)
+display.register("html", _show_html)

@@ -1,0 +1,85 @@
+"""The methods paragraph, its references and the assumptions, written from what was done."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.format import number, plural
+from ..records import Effects, Plan
+
+REFERENCES = {
+    "morris2008": "Morris SB. Estimating effect sizes from pretest-posttest-control group designs. Organ Res Methods. 2008;11(2):364-386.",
+    "pustejovsky2022": "Pustejovsky JE, Tipton E. Meta-analysis with robust variance estimation: expanding the range of working models. Prev Sci. 2022;23(3):425-438.",
+    "tipton2015": "Tipton E, Pustejovsky JE. Small-sample adjustments for tests of moderators and model fit using robust variance estimation in meta-regression. J Educ Behav Stat. 2015;40(6):604-634.",
+    "higgins2008": "Higgins JPT, White IR, Anzures-Cabrera J. Meta-analysis of skewed data: combining results reported on log-transformed or raw scales. Stat Med. 2008;27(29):6072-6092.",
+    "gleser2009": "Gleser LJ, Olkin I. Stochastically dependent effect sizes. In: Cooper H, Hedges LV, Valentine JC, eds. The Handbook of Research Synthesis and Meta-Analysis. 2nd ed. Russell Sage Foundation; 2009:357-376.",
+    "pustejovsky2019": "Pustejovsky JE, Rodgers MA. Testing for funnel plot asymmetry of standardized mean differences. Res Synth Methods. 2019;10(1):57-71.",
+    "higgins2002": "Higgins JPT, Thompson SG. Quantifying heterogeneity in a meta-analysis. Stat Med. 2002;21(11):1539-1558.",
+    "higgins2009": "Higgins JPT, Thompson SG, Spiegelhalter DJ. A re-evaluation of random-effects meta-analysis. J R Stat Soc Ser A. 2009;172(1):137-159.",
+    "page2021": "Page MJ, McKenzie JE, Bossuyt PM, et al. The PRISMA 2020 statement. BMJ. 2021;372:n71.",
+}
+
+
+def paragraphs(plan: Plan, effects: Effects) -> tuple[str, ...]:
+    """Methods as they would stand in a paper; every sentence describes something that was computed."""
+    level = f"{100 * plan.level:g}%"
+    pooled = "randomised trials" if plan.only_randomised else "all trials"
+    variance = "the exact variance" if plan.variance == "morris" else "the large-sample variance"
+    return (
+        f"The effect size was the standardised mean difference in change for pretest-posttest-control designs, with {variance} "
+        "of Morris (2008), signed so that a positive value is a benefit, as declared for each outcome. Outcomes declared as "
+        "skewed were analysed as logarithms (Higgins et al. 2008). Results printed in other forms were converted; the route and "
+        "assumptions of every effect are listed in the table of effects. Where a pre-post correlation was neither printed nor "
+        "derivable, the value declared for the marker was used and varied. Percent changes are pooled log ratios of ratios.",
+        f"The primary analysis pooled {plan_times(plan)} of {pooled} by a correlated and hierarchical effects model (random "
+        f"intercepts for trials and for effects within trials; sampling correlation {plan.rho:g} within trials where the design does "
+        f"not give it), fitted by REML, with cluster-robust variances (CR2), Satterthwaite degrees of freedom and {level} intervals "
+        "(Pustejovsky & Tipton 2022). Differences between groups were tested by the HTZ test (Tipton & Pustejovsky 2015). "
+        "Prediction intervals are for a single result of a new trial. I² is given per level (Higgins & Thompson 2002).",
+        f"Late effects are those measured {plan.persistence_weeks:g} weeks or more after treatment ended; the course over time is "
+        f"a meta-regression on log(weeks + 1). Moderators were examined one at a time if {plan.trials_per_moderator} trials or more "
+        "report them. Small-study effects were tested by a cluster-robust Egger regression on sqrt(1/nT + 1/nC) (Pustejovsky & "
+        f"Rodgers 2019) if {plan.small_study_minimum} trials or more could be used. {sample_sentence(plan, effects)}",
+    )
+
+
+def plan_times(plan: Plan) -> str:
+    return {
+        "all": "all results at and after the end of treatment",
+        "post": "the results at the end of treatment",
+    }.get(plan.times, "the follow-up results")
+
+
+def sample_sentence(plan: Plan, effects: Effects) -> str:
+    made = f"{plural(effects.k, 'effect')} of {plural(effects.n_studies, 'trial')} could be computed"
+    left = int(np.sum(effects["pooled"] == 0.0))
+    return f"{made}; {left} of them did not enter the primary analysis, and {plural(len(effects.dropped), 'reported result')} gave no effect."
+
+
+def references(plan: Plan) -> tuple[str, ...]:
+    """The works that the methods paragraphs cite, in alphabetical order."""
+    keys = set(REFERENCES) - (set() if plan.prisma else {"page2021"})
+    return tuple(sorted(REFERENCES[key] for key in keys))
+
+
+def assumptions(plan: Plan, effects: Effects) -> tuple[str, ...]:
+    """What had to be assumed, most frequent first, with how many effects rest on it."""
+    counted: dict[str, int] = {}
+    for text in effects["assumptions"] if effects.k else ():
+        for sentence in str(text).split(";"):
+            sentence = sentence.strip()
+            if sentence:
+                counted[sentence] = counted.get(sentence, 0) + 1
+    lines = [
+        f"{sentence} ({plural(n, 'effect')})"
+        for sentence, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    lines.append(
+        f"Effects of one trial whose covariance the design does not give: sampling correlation {number(plan.rho)} (all pairs)."
+    )
+    for rule in plan.outcomes.values():
+        source = f" ({rule.r.source})" if rule.r.source else ""
+        lines.append(
+            f"{rule.name}: pre-post correlation {rule.r.value:g}, range {rule.r.low:g} to {rule.r.high:g}{source}."
+        )
+    return tuple(lines)

@@ -1,0 +1,215 @@
+"""Is it robust? The primary analysis with one choice changed at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import Literal
+
+import numpy as np
+
+from ..effects import trial_effects
+from ..models import fit
+from ..records import Design, Effects, Estimate, Fit, Intercept, Plan, Reported, Scenario, Spec
+from .estimates import pooled, row_estimate, unavailable
+from .selection import mark, pooled_rows
+
+Verdict = Literal["same", "weaker", "stronger", "reversed", "unavailable"]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Primary:
+    """What every scenario is compared with: the inputs, the analysed effects, the fit and its estimate."""
+
+    reported: Reported
+    plan: Plan
+    spec: Spec
+    every: Effects  # all computed effects, marked
+    effects: Effects  # those in the primary analysis
+    model: Fit | None
+    estimate: Estimate
+
+
+def verdict(primary: Estimate, other: Estimate) -> Verdict:
+    """How a scenario's interval stands to zero, compared with the primary one's."""
+    if not (primary.available and other.available):
+        return "unavailable"
+    if _side(primary) * _side(other) < 0:
+        return "reversed"
+    if _side(primary) == _side(other):
+        return "same"
+    return "weaker" if _side(other) == 0 else "stronger"
+
+
+def _side(e: Estimate) -> int:
+    """+1 if the interval lies above zero, -1 below, 0 if it includes zero (or cannot be had)."""
+    if isnan(e.ci_low) or isnan(e.ci_high):
+        return 0
+    return int(e.ci_low > 0) - int(e.ci_high < 0)
+
+
+def scenarios(primary: Primary, *, progress: Progress) -> tuple[Scenario, ...]:
+    """Every sensitivity analysis that the plan asks for."""
+    wanted = primary.plan.sensitivity
+    groups: dict[str, Callable[[Primary], Iterator[Scenario]]] = {
+        "correlation": correlation_scenarios,
+        "dependence": dependence_scenarios,
+        "inclusion": inclusion_scenarios,
+        "routes": route_scenarios,
+        "times": time_scenarios,
+        "model": model_scenarios,
+    }
+    found: list[Scenario] = []
+    for done, (name, build) in enumerate(groups.items()):
+        if name in wanted:
+            progress("Sensitivity analyses", done, len(groups))
+            found.extend(build(primary))
+    if "leave-one-out" in wanted:
+        found.extend(leave_one_out(primary, progress=progress))
+    return tuple(found)
+
+
+def scenario(primary: Primary, effects: Effects, *, key: str, group: str, label: str) -> Scenario:
+    """The primary model on other effects."""
+    estimate, _ = pooled(effects, primary.spec, key=f"sensitivity/{key}", label=label)
+    return Scenario(key, group, label, estimate, verdict(primary.estimate, estimate))
+
+
+def recomputed(
+    primary: Primary, *, plan: Plan | None = None, r: str | float = "assumed", rho: float | None = None
+) -> Effects:
+    """The pooled effects made anew from the printed numbers with other assumptions."""
+    chosen = plan or primary.plan
+    made = trial_effects(primary.reported, chosen, r=r, rho=rho)
+    return pooled_rows(mark(made, chosen))
+
+
+def correlation_scenarios(primary: Primary) -> Iterator[Scenario]:
+    for bound in ("low", "high"):
+        label = f"every assumed pre-post correlation at its {bound} value"
+        yield scenario(
+            primary, recomputed(primary, r=bound), key=f"r/{bound}", group="Pre-post correlation", label=label
+        )
+
+
+def dependence_scenarios(primary: Primary) -> Iterator[Scenario]:
+    for rho in primary.plan.rho_range:
+        label = f"correlation between effects of a trial {rho:g}"
+        effects = recomputed(primary, rho=rho)
+        yield scenario(primary, effects, key=f"rho/{rho:g}", group="Dependence (rho)", label=label)
+
+
+def inclusion_scenarios(primary: Primary) -> Iterator[Scenario]:
+    """Randomised only or all; without high risk of bias; only trials judged and not high; without outliers in size."""
+    group = "Which trials"
+    if primary.plan.only_randomised:
+        everyone = replace(primary.plan, only_randomised=False)
+        effects = pooled_rows(mark(primary.every, everyone))
+        yield scenario(
+            primary, effects, key="trials/all", group=group, label="trials that are not randomised included"
+        )
+    else:
+        effects = primary.effects.take(primary.effects["randomised"] == "yes")
+        yield scenario(primary, effects, key="trials/randomised", group=group, label="randomised trials only")
+    judged = primary.effects["risk_of_bias"]
+    effects = primary.effects.take(judged != "high")
+    yield scenario(
+        primary, effects, key="bias/not-high", group=group, label="without trials at high risk of bias"
+    )
+    effects = primary.effects.take(np.isin(judged, ("low", "some")))
+    label = "only trials judged, and not at high risk of bias"
+    yield scenario(primary, effects, key="bias/judged", group=group, label=label)
+
+
+def route_scenarios(primary: Primary) -> Iterator[Scenario]:
+    """Each way of making an effect left out in turn, and the best-documented way alone."""
+    codes = primary.effects["route_code"].astype(str)
+    group = "How effects were made"
+    for code in sorted(set(codes.tolist())):
+        label = f"without effects from {primary.effects['route'][codes == code][0]}"
+        name = _route_name(primary.effects, codes, code)
+        label = f"without effects made from {name}"
+        yield scenario(
+            primary, primary.effects.take(codes != code), key=f"route/{code}", group=group, label=label
+        )
+
+
+def _route_name(effects: Effects, codes: np.ndarray, code: str) -> str:
+    return code.replace("-", " ")
+
+
+def time_scenarios(primary: Primary) -> Iterator[Scenario]:
+    for time, label in (
+        ("post", "results at the end of treatment only"),
+        ("follow-up", "follow-up results only"),
+    ):
+        effects = primary.effects.take(primary.effects["time"] == time)
+        yield scenario(primary, effects, key=f"time/{time}", group="Which times", label=label)
+
+
+def model_scenarios(primary: Primary) -> Iterator[Scenario]:
+    """Another sampling variance; one average per trial with Knapp-Hartung; equal effects within trials."""
+    group = "Statistical model"
+    other: Literal["morris", "large-sample"] = (
+        "large-sample" if primary.plan.variance == "morris" else "morris"
+    )
+    effects = recomputed(primary, plan=replace(primary.plan, variance=other))
+    yield scenario(
+        primary, effects, key=f"variance/{other}", group=group, label=f"{other} sampling variances"
+    )
+    label = "no difference between effects of the same trial (study intercepts only)"
+    simple = replace(primary.spec, terms=(Intercept(("study",)),))
+    yield Scenario(
+        "model/study-only",
+        group,
+        label,
+        *_other_model(primary, primary.effects, simple, "sensitivity/model/study-only", label),
+    )
+    if primary.model is not None:
+        label = "one average per trial, random effects, Knapp-Hartung interval"
+        averages = aggregate(primary.effects)
+        spec = Spec((Intercept(("row",)),), test="knapp-hartung", level=primary.plan.level)
+        yield Scenario(
+            "model/averages",
+            group,
+            label,
+            *_other_model(primary, averages, spec, "sensitivity/model/averages", label),
+        )
+
+
+def _other_model(
+    primary: Primary, effects: Effects, spec: Spec, key: str, label: str
+) -> tuple[Estimate, Verdict]:
+    if effects.n_studies < 2:
+        return unavailable(key, label, "Fewer than two trials.", effects=effects), "unavailable"
+    model = fit(effects, spec, design=Design.intercept(effects.k))
+    estimate = row_estimate(model, np.ones(1), key=key, label=label, members=effects)
+    return estimate, verdict(primary.estimate, estimate)
+
+
+def aggregate(effects: Effects) -> Effects:
+    """One effect per trial: the inverse-covariance weighted mean of its effects and the variance of that mean."""
+    parts, y, v = [], [], []
+    for study in effects.studies:
+        rows = np.flatnonzero(effects.study == study)
+        weights = np.linalg.solve(effects.take(rows).covariance(), np.ones(len(rows)))
+        v.append(1 / float(np.sum(weights)))
+        y.append(float(weights @ effects.y[rows]) * v[-1])
+        parts.append(rows[int(np.argmax(effects["n_people"][rows]))])
+    kept = replace(effects, blocks=()).take(np.array(parts))
+    return replace(kept, y=np.array(y), v=np.array(v))
+
+
+def leave_one_out(primary: Primary, *, progress: Progress) -> Iterator[Scenario]:
+    """The primary analysis without each trial in turn."""
+    studies = primary.effects.studies
+    if len(studies) < 3:
+        return
+    for done, study in enumerate(studies):
+        progress("Leaving each trial out", done, len(studies))
+        effects = primary.effects.take(primary.effects.study != study)
+        yield scenario(
+            primary, effects, key=f"without/{study}", group="One trial left out", label=f"without {study}"
+        )

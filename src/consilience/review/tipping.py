@@ -1,0 +1,136 @@
+"""What would have to be true to change the conclusion."""
+
+from __future__ import annotations
+
+from math import nan
+
+import numpy as np
+
+from ..base.format import interval, number, plural
+from ..models import fit
+from ..records import Block, Design, Effects, Scenario, Tipping
+from .estimates import pooled
+from .sensitivity import Primary, Progress, recomputed, verdict
+
+GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+MOST_NULL_TRIALS = 2000
+
+
+def tipping_points(
+    primary: Primary, scenarios: tuple[Scenario, ...], *, progress: Progress
+) -> tuple[Tipping, ...]:
+    """Every tipping point; empty if there is no primary estimate."""
+    if not primary.estimate.available:
+        return ()
+    found = [bias_to_null(primary)]
+    progress("Tipping points", 0, 3)
+    if primary.estimate.ci_low > 0:
+        found.append(null_trials(primary))
+    progress("Tipping points", 1, 3)
+    found.append(correlation_tip(primary, "r"))
+    progress("Tipping points", 2, 3)
+    found.append(correlation_tip(primary, "rho"))
+    found.append(single_trial(scenarios))
+    return tuple(found)
+
+
+def bias_to_null(primary: Primary) -> Tipping:
+    """How much every effect would have to be overestimated (or underestimated) for the interval to touch zero."""
+    e = primary.estimate
+    key, label = "bias", "common bias of all effects"
+    if e.ci_low > 0:
+        text = f"If every effect were overestimated by {number(e.ci_low)} or more, the interval would include no effect."
+        return Tipping(key, label, e.ci_low, text)
+    if e.ci_high < 0:
+        text = f"If every effect were underestimated by {number(-e.ci_high)} or more, the interval would include no effect."
+        return Tipping(key, label, e.ci_high, text)
+    text = (
+        f"The interval already includes no effect; every effect would have to be underestimated by more than "
+        f"{number(-e.ci_low)} for it to exclude it."
+    )
+    return Tipping(key, label, e.ci_low, text)
+
+
+def null_trials(primary: Primary) -> Tipping:
+    """The smallest number of further trials of typical size with an effect of exactly zero that bring zero inside."""
+    key, label = "null-trials", "further trials that find exactly nothing"
+    typical = float(np.median([_variance_of_mean(primary.effects, s) for s in primary.effects.studies]))
+
+    def includes_zero(m: int) -> bool:
+        extended = with_null_trials(primary.effects, m, typical)
+        model = fit(extended, primary.spec, design=Design.intercept(extended.k))
+        return bool(model.coefficients.ci_low[0] <= 0)
+
+    if not includes_zero(MOST_NULL_TRIALS):
+        text = f"Even {MOST_NULL_TRIALS:,} further trials of typical size that find nothing would leave the interval above zero."
+        return Tipping(key, label, nan, text)
+    low, high = 0, 1
+    while not includes_zero(high):
+        low, high = high, min(2 * high, MOST_NULL_TRIALS)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if includes_zero(middle) else (middle, high)
+    text = f"{plural(high, 'further trial')} of typical size that found exactly nothing would make the interval include no effect."
+    return Tipping(key, label, float(high), text)
+
+
+def _variance_of_mean(effects: Effects, study: str) -> float:
+    part = effects.take(effects.study == study)
+    return 1 / float(np.sum(np.linalg.solve(part.covariance(), np.ones(part.k))))
+
+
+def with_null_trials(effects: Effects, m: int, variance: float) -> Effects:
+    """The effects plus m one-effect trials with y = 0 and the given variance."""
+    names = np.array([f"\0null {j}" for j in range(m)], dtype=object)  # cannot clash with a real name
+    return Effects(
+        np.concatenate([effects.y, np.zeros(m)]),
+        np.concatenate([effects.v, np.full(m, variance)]),
+        np.concatenate([effects.study, names]),
+        effects.measure,
+        tuple(Block(b.rows, b.matrix) for b in effects.blocks),
+    )
+
+
+def correlation_tip(primary: Primary, which: str) -> Tipping:
+    """Does any common value of the assumed r (or of rho) from 0 to .95 change the verdict? The nearest one that does."""
+    name = "pre-post correlation" if which == "r" else "correlation between effects of a trial"
+    label = f"one value for every assumed {name}" if which == "r" else name
+    changes: list[tuple[float, str]] = []
+    lowest, highest = np.inf, -np.inf
+    for value in GRID:
+        effects = recomputed(primary, r=value) if which == "r" else recomputed(primary, rho=value)
+        estimate, _ = pooled(effects, primary.spec, key=which, label=label)
+        if not estimate.available:
+            continue
+        lowest, highest = min(lowest, estimate.estimate), max(highest, estimate.estimate)
+        found = verdict(primary.estimate, estimate)
+        if found != "same":
+            changes.append(
+                (value, f"{number(estimate.estimate)} {interval(estimate.ci_low, estimate.ci_high)}")
+            )
+    span = f"g then runs from {number(lowest)} to {number(highest)}"
+    if not changes:
+        text = f"No {name} between 0 and .95 changes the conclusion ({span})."
+        return Tipping(which, label, nan, text)
+    listed = "; ".join(f"{value:g} gives {text}" for value, text in changes)
+    text = f"The conclusion depends on the {name}: {listed} ({span})."
+    return Tipping(which, label, changes[0][0], text)
+
+
+def single_trial(scenarios: tuple[Scenario, ...]) -> Tipping:
+    """Is there one trial without which the conclusion is another?"""
+    key, label = "one-trial", "one trial left out"
+    left = [s for s in scenarios if s.key.startswith("without/") and s.estimate.available]
+    if not left:
+        return Tipping(key, label, nan, "Too few trials to leave one out.")
+    changing = [s for s in left if s.verdict != "same"]
+    lowest = min(left, key=lambda s: s.estimate.estimate)
+    highest = max(left, key=lambda s: s.estimate.estimate)
+    span = (
+        f"the estimate runs from {number(lowest.estimate.estimate)} ({lowest.label}) to "
+        f"{number(highest.estimate.estimate)} ({highest.label})"
+    )
+    if not changing:
+        return Tipping(key, label, nan, f"No single trial changes the conclusion: {span}.")
+    names = ", ".join(s.label for s in changing[:8]) + (" and others" if len(changing) > 8 else "")
+    return Tipping(key, label, float(len(changing)), f"The conclusion changes {names}; {span}.")
