@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .convert_statistics import _where
+from .arrays import log_positive, only
 from .convert_summaries import FiveNumbers, summary_to_moments
 
 # Shi et al. (2020b): per design (range, quartiles, all five) the factors of the bias corrections of the
@@ -50,7 +50,7 @@ def summary_to_raw_moments(five: FiveNumbers) -> tuple[np.ndarray, np.ndarray]:
         upper = np.exp(2 * mean + 2 * variance) / (1 + 4 * first * variance + 16 * second * fourth)
         lower = np.exp(2 * mean + variance) / (1 + 4 * first * variance + 4 * second * fourth)
         # sampling error can put the corrected moments in the wrong order; there is then no SD
-        sd = np.sqrt(_where(upper >= lower, upper - lower))
+        sd = np.sqrt(only(upper >= lower, upper - lower))
         return np.exp(mean + variance / 2) / mean_factor, sd
 
 
@@ -95,7 +95,7 @@ def _of_formulas(five: FiveNumbers, s1: np.ndarray, s2: np.ndarray, s3: np.ndarr
 def _log_estimates(five: FiveNumbers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, variance and squared variance of the logarithm, each nearly unbiased."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        logged = five.map(lambda x: np.log(_where(x > 0, x)))
+        logged = five.map(log_positive)
         mean, sd = summary_to_moments(logged)
         log_n2 = np.log(five.n) ** 2
         of_variance = _of_formulas(five, 1.01 + 0.25 / log_n2, 1 + 1.58 / five.n, 1 + 0.28 / log_n2)

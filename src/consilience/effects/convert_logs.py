@@ -11,7 +11,8 @@ import numpy as np
 
 from consilience.base.distributions import normal_ppf
 
-from .convert_statistics import _floats, _where, critical_value
+from .arrays import floats, log_positive, only
+from .convert_statistics import critical_value
 
 LN10 = float(np.log(10.0))
 QUARTILE_RANGE = 2 * 0.6744897501960817  # distance of the quartiles of a normal in SDs: 1.34898
@@ -30,21 +31,21 @@ def raw_to_log(mean: Any, sd: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Source: Higgins, White & Anzures-Cabrera (2008), method 1, eqs. 3-5.
     """
-    mean, sd = _floats(mean, sd)
+    mean, sd = floats(mean, sd)
     valid = (mean > 0) & (sd >= 0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         log_variance = np.log1p((sd / mean) ** 2)
         log_mean = np.log(mean) - log_variance / 2
         return (
-            _where(valid, log_mean),
-            _where(valid, np.sqrt(log_variance)),
-            _where(valid, 1 + log_variance / 2),
+            only(valid, log_mean),
+            only(valid, np.sqrt(log_variance)),
+            only(valid, 1 + log_variance / 2),
         )
 
 
 def log_to_raw(log_mean: Any, log_sd: Any) -> tuple[np.ndarray, np.ndarray]:
     """Mean and SD of the logarithm to raw mean and SD of a lognormal: the inverse of `raw_to_log`."""
-    log_mean, log_sd = _floats(log_mean, log_sd)
+    log_mean, log_sd = floats(log_mean, log_sd)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.exp(log_mean + log_sd**2 / 2)
         return mean, mean * np.sqrt(np.expm1(log_sd**2))
@@ -64,17 +65,17 @@ def geometric_to_log(
 
     Source: Higgins, White & Anzures-Cabrera (2008), section 3; Cochrane Handbook (2024), section 6.5.2.4.
     """
-    geometric_mean, low, high, n, level = _floats(geometric_mean, low, high, n, level)
+    geometric_mean, low, high, n, level = floats(geometric_mean, low, high, n, level)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = [_where(x > 0, np.log(x)) for x in (geometric_mean, low, high)]
+        logs = [log_positive(x) for x in (geometric_mean, low, high)]
         log_mean = np.where(np.isnan(geometric_mean), (logs[1] + logs[2]) / 2, logs[0])
-        width = _where((n >= 2) & (high >= low), logs[2] - logs[1])
+        width = only((n >= 2) & (high >= low), logs[2] - logs[1])
         return log_mean, np.sqrt(n) * width / (2 * critical_value(level, n - 1))
 
 
 def log10_to_ln(mean: Any, sd: Any) -> tuple[np.ndarray, np.ndarray]:
     """Mean and SD of log10 values to those of natural logs: both times 2.302585."""
-    mean, sd = _floats(mean, sd)
+    mean, sd = floats(mean, sd)
     return mean * LN10, sd * LN10
 
 
@@ -90,10 +91,10 @@ def quartiles_to_log(q1: Any, median: Any, q3: Any, n: Any = np.inf) -> tuple[np
 
     Source: Wan et al. (2014), eq. 15, on the logarithm; METHODS of Higgins et al. (2008).
     """
-    q1, median, q3, n = _floats(q1, median, q3, n)
+    q1, median, q3, n = floats(q1, median, q3, n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = [_where(x > 0, np.log(x)) for x in (q1, median, q3)]
-        width = _where((q3 >= q1) & (median >= q1) & (median <= q3), logs[2] - logs[0])
+        logs = [log_positive(x) for x in (q1, median, q3)]
+        width = only((q3 >= q1) & (median >= q1) & (median <= q3), logs[2] - logs[0])
         return logs[1], width / quartile_range(n)
 
 
@@ -106,4 +107,4 @@ def quartile_range(n: Any) -> np.ndarray:
     n = np.asarray(n, dtype=float)
     finite = np.where(np.isfinite(n) & (n >= 1), n, 1.0)
     value = 2 * np.asarray(normal_ppf((0.75 * finite - 0.125) / (finite + 0.25)))
-    return np.where(np.isposinf(n), QUARTILE_RANGE, _where(n >= 1, value))
+    return np.where(np.isposinf(n), QUARTILE_RANGE, only(n >= 1, value))

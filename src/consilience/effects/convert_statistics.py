@@ -12,15 +12,9 @@ import numpy as np
 
 from consilience.base.distributions import t_isf
 
+from .arrays import floats, log_positive, only
+
 LOGISTIC_SD = np.pi / np.sqrt(3.0)  # SD of the standard logistic distribution: ln OR per unit of d
-
-
-def _floats(*values: Any) -> list[np.ndarray]:
-    return [np.asarray(value, dtype=float) for value in np.broadcast_arrays(*values)]
-
-
-def _where(valid: np.ndarray, value: np.ndarray) -> np.ndarray:
-    return np.where(valid, value, np.nan)
 
 
 def t_to_d(t: Any, n1: Any, n2: Any) -> np.ndarray:
@@ -37,16 +31,16 @@ def t_to_d(t: Any, n1: Any, n2: Any) -> np.ndarray:
 
     Source: Rosenthal (1994), eq. 16-21 with unequal n; Borenstein & Hedges (2019), eq. 11.27.
     """
-    t, n1, n2 = _floats(t, n1, n2)
+    t, n1, n2 = floats(t, n1, n2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _where((n1 > 0) & (n2 > 0), t * np.sqrt(1 / n1 + 1 / n2))
+        return only((n1 > 0) & (n2 > 0), t * np.sqrt(1 / n1 + 1 / n2))
 
 
 def d_to_t(d: Any, n1: Any, n2: Any) -> np.ndarray:
     """Cohen's d to the two-sample t: the inverse of `t_to_d`."""
-    d, n1, n2 = _floats(d, n1, n2)
+    d, n1, n2 = floats(d, n1, n2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _where((n1 > 0) & (n2 > 0), d / np.sqrt(1 / n1 + 1 / n2))
+        return only((n1 > 0) & (n2 > 0), d / np.sqrt(1 / n1 + 1 / n2))
 
 
 def f_to_d(f: Any, n1: Any, n2: Any, *, direction: Any) -> np.ndarray:
@@ -56,9 +50,9 @@ def f_to_d(f: Any, n1: Any, n2: Any, *, direction: Any) -> np.ndarray:
 
     Source: Thalheimer & Cook (2002), p. 4; Borenstein & Hedges (2019), table 11.1.
     """
-    f, direction = _floats(f, direction)
+    f, direction = floats(f, direction)
     with np.errstate(invalid="ignore"):
-        t = _where((f >= 0) & (np.abs(direction) == 1), direction * np.sqrt(f))
+        t = only((f >= 0) & (np.abs(direction) == 1), direction * np.sqrt(f))
     return t_to_d(t, n1, n2)
 
 
@@ -77,15 +71,15 @@ def p_to_t(p: Any, df: Any, *, direction: Any) -> np.ndarray:
 
     Source: Rosenthal (1994), p. 239.
     """
-    p, df, direction = _floats(p, df, direction)
+    p, df, direction = floats(p, df, direction)
     valid = (p > 0) & (p <= 1) & (df > 0) & (np.abs(direction) == 1)
     t = np.asarray(t_isf(np.where(valid, p, 0.5) / 2, np.where(valid, df, 1.0)))
-    return _where(valid, direction * t)
+    return only(valid, direction * t)
 
 
 def p_to_d(p: Any, n1: Any, n2: Any, *, direction: Any) -> np.ndarray:
     """Exact two-sided p of a two-sample t test to d, through t with n1 + n2 - 2 degrees of freedom."""
-    n1, n2 = _floats(n1, n2)
+    n1, n2 = floats(n1, n2)
     return t_to_d(p_to_t(p, n1 + n2 - 2, direction=direction), n1, n2)
 
 
@@ -101,11 +95,11 @@ def chi2_to_d(chi2: Any, n1: Any, n2: Any, *, direction: Any) -> np.ndarray:
 
     Source: Rosenthal (1994), eqs. 16-19 and 16-25.
     """
-    chi2, n1, n2, direction = _floats(chi2, n1, n2, direction)
+    chi2, n1, n2, direction = floats(chi2, n1, n2, direction)
     total = n1 + n2
     valid = (chi2 >= 0) & (chi2 < total) & (n1 > 0) & (n2 > 0) & (np.abs(direction) == 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _where(valid, direction * np.sqrt(chi2 / (total - chi2)) * total / np.sqrt(n1 * n2))
+        return only(valid, direction * np.sqrt(chi2 / (total - chi2)) * total / np.sqrt(n1 * n2))
 
 
 def log_or_to_d(log_or: Any, variance: Any = np.nan) -> tuple[np.ndarray, np.ndarray]:
@@ -113,23 +107,22 @@ def log_or_to_d(log_or: Any, variance: Any = np.nan) -> tuple[np.ndarray, np.nda
 
     Source: Hasselblad & Hedges (1995), eq. 8; Chinn (2000).
     """
-    log_or, variance = _floats(log_or, variance)
+    log_or, variance = floats(log_or, variance)
     return log_or / LOGISTIC_SD, variance / LOGISTIC_SD**2
 
 
 def d_to_log_or(d: Any, variance: Any = np.nan) -> tuple[np.ndarray, np.ndarray]:
     """d to ln OR: the inverse of `log_or_to_d`."""
-    d, variance = _floats(d, variance)
+    d, variance = floats(d, variance)
     return d * LOGISTIC_SD, variance * LOGISTIC_SD**2
 
 
 def critical_value(level: Any = 95.0, df: Any = np.inf) -> np.ndarray:
     """Two-sided critical value of t (z at df = inf) for a confidence level in percent."""
-    level, df = _floats(level, df)
+    level, df = floats(level, df)
     valid = (level > 0) & (level < 100) & (df > 0)
     tail = np.where(valid, (100.0 - level) / 200.0, 0.5)
-    value = np.asarray(t_isf(tail, np.where(valid, df, 1.0)), dtype=float)
-    return np.where(valid, value, np.nan)
+    return only(valid, t_isf(tail, np.where(valid, df, 1.0)))
 
 
 def interval_to_se(low: Any, high: Any, *, level: Any = 95.0, df: Any = np.inf) -> np.ndarray:
@@ -147,9 +140,8 @@ def interval_to_se(low: Any, high: Any, *, level: Any = 95.0, df: Any = np.inf) 
 
     Source: Cochrane Handbook (2024), sections 6.5.2.2 and 6.5.2.3.
     """
-    low, high = _floats(low, high)
-    width = _where(high >= low, high - low)
-    return width / (2 * critical_value(level, df))
+    low, high = floats(low, high)
+    return only(high >= low, (high - low) / (2 * critical_value(level, df)))
 
 
 def ratio_interval_to_log(
@@ -166,18 +158,18 @@ def ratio_interval_to_log(
 
     Source: Cochrane Handbook (2024), section 6.3.2.
     """
-    ratio, low, high = _floats(ratio, low, high)
+    ratio, low, high = floats(ratio, low, high)
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = [_where(x > 0, np.log(x)) for x in (ratio, low, high)]
+        logs = [log_positive(x) for x in (ratio, low, high)]
     log_ratio = np.where(np.isnan(ratio), (logs[1] + logs[2]) / 2, logs[0])
     return log_ratio, interval_to_se(logs[1], logs[2], level=level)
 
 
 def se_to_sd(se: Any, n: Any) -> np.ndarray:
     """Standard error of a mean to the SD: se sqrt(n); NaN where n <= 0 or se < 0."""
-    se, n = _floats(se, n)
+    se, n = floats(se, n)
     with np.errstate(invalid="ignore"):
-        return _where((n > 0) & (se >= 0), se * np.sqrt(n))
+        return only((n > 0) & (se >= 0), se * np.sqrt(n))
 
 
 def difference_se_to_sd(se: Any, n1: Any, n2: Any) -> np.ndarray:
@@ -185,9 +177,9 @@ def difference_se_to_sd(se: Any, n1: Any, n2: Any) -> np.ndarray:
 
     Source: Cochrane Handbook (2024), section 6.5.2.3.
     """
-    se, n1, n2 = _floats(se, n1, n2)
+    se, n1, n2 = floats(se, n1, n2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _where((n1 > 0) & (n2 > 0) & (se >= 0), se / np.sqrt(1 / n1 + 1 / n2))
+        return only((n1 > 0) & (n2 > 0) & (se >= 0), se / np.sqrt(1 / n1 + 1 / n2))
 
 
 def correlation_from_change(sd_before: Any, sd_after: Any, sd_change: Any) -> np.ndarray:
@@ -197,14 +189,14 @@ def correlation_from_change(sd_before: Any, sd_after: Any, sd_change: Any) -> np
 
     Source: Cochrane Handbook (2024), section 6.5.2.8.
     """
-    before, after, change = _floats(sd_before, sd_after, sd_change)
+    before, after, change = floats(sd_before, sd_after, sd_change)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return _where((before > 0) & (after > 0), (before**2 + after**2 - change**2) / (2 * before * after))
+        return only((before > 0) & (after > 0), (before**2 + after**2 - change**2) / (2 * before * after))
 
 
 def change_sd(sd_before: Any, sd_after: Any, r: Any) -> np.ndarray:
     """SD of the change: sqrt(Sb^2 + Sa^2 - 2 r Sb Sa); the inverse of `correlation_from_change`."""
-    before, after, r = _floats(sd_before, sd_after, r)
+    before, after, r = floats(sd_before, sd_after, r)
     with np.errstate(invalid="ignore", over="ignore"):
         square = (before - after) ** 2 + 2 * (1 - r) * before * after
-        return _where((before >= 0) & (after >= 0) & (np.abs(r) <= 1), np.sqrt(square))
+        return only((before >= 0) & (after >= 0) & (np.abs(r) <= 1), np.sqrt(square))

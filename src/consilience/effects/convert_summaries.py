@@ -15,8 +15,8 @@ import numpy as np
 from consilience.base.distributions import normal_ppf
 from consilience.base.options import choose
 
+from .arrays import floats, only
 from .convert_logs import quartile_range
-from .convert_statistics import _floats, _where
 
 MeanMethod = Literal["luo", "wan", "hozo", "bland", "walter"]
 SdMethod = Literal["wan-shi", "wan", "shi", "hozo", "bland", "walter"]
@@ -49,11 +49,11 @@ class FiveNumbers:
         maximum: Any = np.nan,
     ) -> FiveNumbers:
         """Broadcast; a row whose numbers are not in ascending order, or with n < 1, keeps none of them."""
-        minimum, q1, median, q3, maximum, n = _floats(minimum, q1, median, q3, maximum, n)
+        minimum, q1, median, q3, maximum, n = floats(minimum, q1, median, q3, maximum, n)
         values = np.stack([minimum, q1, median, q3, maximum])
         floor = np.fmax.accumulate(values, axis=0)  # NaN-skipping running maximum
         good = ~np.any(values < floor, axis=0) & (n >= 1) & np.isfinite(n)
-        return cls(*(_where(good, column) for column in (*values, n)))
+        return cls(*(only(good, column) for column in (*values, n)))
 
     @property
     def design(self) -> np.ndarray:
@@ -62,11 +62,11 @@ class FiveNumbers:
 
     @property
     def ends(self) -> np.ndarray:
-        return np.logical_not(np.isnan(self.minimum + self.median + self.maximum))
+        return np.asarray((self.minimum <= self.median) & (self.median <= self.maximum))
 
     @property
     def quartiles(self) -> np.ndarray:
-        return np.logical_not(np.isnan(self.q1 + self.median + self.q3))
+        return np.asarray((self.q1 <= self.median) & (self.median <= self.q3))
 
     def map(self, transform: Callable[[np.ndarray], np.ndarray]) -> FiveNumbers:
         """The same with each order statistic transformed by an increasing function."""
@@ -161,15 +161,15 @@ def _mean_wan(five: FiveNumbers) -> np.ndarray:
 
 
 def _mean_hozo(five: FiveNumbers) -> np.ndarray:
-    return _where(five.design == 1, (five.minimum + 2 * five.median + five.maximum) / 4)
+    return only(five.design == 1, (five.minimum + 2 * five.median + five.maximum) / 4)
 
 
 def _mean_bland(five: FiveNumbers) -> np.ndarray:
-    return _where(five.design == 3, _mean_wan(five))
+    return only(five.design == 3, _mean_wan(five))
 
 
 def _mean_walter(five: FiveNumbers) -> np.ndarray:
-    return _where(five.design == 1, five.median)
+    return only(five.design == 1, five.median)
 
 
 def _sd_parts(five: FiveNumbers) -> tuple[np.ndarray, np.ndarray]:
@@ -189,24 +189,24 @@ def _sd_wan_shi(five: FiveNumbers) -> np.ndarray:
 
 
 def _sd_shi(five: FiveNumbers) -> np.ndarray:
-    return _where(five.design == 3, _sd_wan_shi(five))
+    return only(five.design == 3, _sd_wan_shi(five))
 
 
 def _sd_hozo(five: FiveNumbers) -> np.ndarray:
     width, n = five.maximum - five.minimum, five.n
     small = np.sqrt(((five.minimum - 2 * five.median + five.maximum) ** 2 / 4 + width**2) / 12)
-    return _where(five.design == 1, np.select([n <= 15, n <= 70], [small, width / 4], default=width / 6))
+    return only(five.design == 1, np.select([n <= 15, n <= 70], [small, width / 4], default=width / 6))
 
 
 def _sd_bland(five: FiveNumbers) -> np.ndarray:
     # differences from the median: the paper's formula with squares of the values themselves cancels
     a, q1, q3, b = (x - five.median for x in (five.minimum, five.q1, five.q3, five.maximum))
     squares = (a**2 + 2 * q1**2 + 2 * q3**2 + b**2 + 2 * (a * q1 + q3 * b)) / 16
-    return _where(five.design == 3, np.sqrt(squares - (a + 2 * q1 + 2 * q3 + b) ** 2 / 64))
+    return only(five.design == 3, np.sqrt(squares - (a + 2 * q1 + 2 * q3 + b) ** 2 / 64))
 
 
 def _sd_walter(five: FiveNumbers) -> np.ndarray:
-    return _where(five.design == 1, (five.maximum - five.minimum) / expected_range(five.n))
+    return only(five.design == 1, (five.maximum - five.minimum) / expected_range(five.n))
 
 
 MEANS: dict[str, Callable[[FiveNumbers], np.ndarray]] = {
