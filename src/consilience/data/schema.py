@@ -58,7 +58,9 @@ def _number(
     return Field(name, "number", meaning, required, (), low, maximum, positive, example)
 
 
-def _choice(name: str, meaning: str, allowed: tuple[str, ...], *, required: bool = False, example: str = "") -> Field:
+def _choice(
+    name: str, meaning: str, allowed: tuple[str, ...], *, required: bool = False, example: str = ""
+) -> Field:
     return Field(name, "choice", meaning, required, allowed, example=example)
 
 
@@ -71,20 +73,39 @@ TRIALS = TableSchema(
     "one trial",
     ("study",),
     (
-        _text("study", "short unique name of the trial; the other tables refer to it", required=True, example="Miller2014"),
+        _text(
+            "study",
+            "short unique name of the trial; the other tables refer to it",
+            required=True,
+            example="Miller2014",
+        ),
         _text("citation", "full reference"),
         _number("year", "year of publication", minimum=1900, maximum=2100, example="2014"),
         _text("country", "where it was done"),
         _text("population", "who was studied"),
-        _text("intervention_class", "class of the intervention; one of the protocol's intervention_classes", required=True),
+        _text(
+            "intervention_class",
+            "class of the intervention; one of the protocol's intervention_classes",
+            required=True,
+        ),
         _number("n_randomised", "people randomised, all arms", positive=True, example="120"),
         _number("mean_age", "mean age in years", minimum=0, maximum=120, example="51.4"),
         _number("percent_female", "percentage of women, 0 to 100", minimum=0, maximum=100, example="68"),
         _number("treatment_weeks", "length of treatment in weeks", positive=True, example="8"),
         _number("n_sessions", "number of sessions", positive=True),
         _text("control_type", "what the control arm received"),
-        _choice("randomised", "were people allocated at random?", ("yes", "no", "unclear"), required=True, example="yes"),
-        _choice("risk_of_bias", "overall judgement; empty = not judged (or given in the risk-of-bias table)", JUDGEMENTS),
+        _choice(
+            "randomised",
+            "were people allocated at random?",
+            ("yes", "no", "unclear"),
+            required=True,
+            example="yes",
+        ),
+        _choice(
+            "risk_of_bias",
+            "overall judgement; empty = not judged (or given in the risk-of-bias table)",
+            JUDGEMENTS,
+        ),
         _text("source", "where the facts were read"),
         _text("licence", "licence of the source"),
         _text("note", "anything a reader should know"),
@@ -101,7 +122,9 @@ ARMS = TableSchema(
         _choice("role", "is this arm treated or control?", ("treatment", "control"), required=True),
         _text("outcome", "what was measured; one of the protocol's outcomes", required=True, example="CRP"),
         _choice("time", "pre = before treatment, post = at its end, follow-up = later", TIMES, required=True),
-        _number("weeks", "weeks since baseline (0 for pre); a printed change belongs to its later time", minimum=0),
+        _number(
+            "weeks", "weeks since baseline (0 for pre); a printed change belongs to its later time", minimum=0
+        ),
         _number("n", "people analysed in this row", positive=True, example="36"),
         _number("mean", "mean as printed"),
         _number("sd", "standard deviation of the mean's row", minimum=0),
@@ -126,7 +149,9 @@ ARMS = TableSchema(
         _number("events", "people with the event", minimum=0),
         _number("total", "people at risk of the event", positive=True),
         _number("r", "pre-post correlation in this arm, if known", minimum=-1, maximum=1),
-        _number("confidence", "level of the printed intervals in percent; empty = 95", minimum=50, maximum=99.99),
+        _number(
+            "confidence", "level of the printed intervals in percent; empty = 95", minimum=50, maximum=99.99
+        ),
         _choice("scale", "are mean, SD and change of raw values or of logarithms? empty = raw", SCALES),
         _text("unit", "unit as printed"),
         _text("raw_cell", "the printed cell, for checking"),
@@ -172,8 +197,14 @@ CONTRASTS = TableSchema(
         _number("smd_se", "its standard error", minimum=0),
         _number("smd_ci_low", "its lower confidence limit"),
         _number("smd_ci_high", "its upper confidence limit"),
-        _choice("direction", "which arm is higher; needed for f, chi2 and p, which have no sign", ("treatment higher", "control higher")),
-        _number("confidence", "level of the printed intervals in percent; empty = 95", minimum=50, maximum=99.99),
+        _choice(
+            "direction",
+            "which arm is higher; needed for f, chi2 and p, which have no sign",
+            ("treatment higher", "control higher"),
+        ),
+        _number(
+            "confidence", "level of the printed intervals in percent; empty = 95", minimum=50, maximum=99.99
+        ),
         _choice("scale", "is the difference one of raw values or of logarithms? empty = raw", SCALES),
         _text("unit", "unit as printed"),
         _text("raw_cell", "the printed cell, for checking"),

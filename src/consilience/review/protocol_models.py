@@ -1,0 +1,139 @@
+"""The shape of review.toml as pydantic models; one class per section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ..records.plan import SENSITIVITY
+from .prisma import Prisma
+
+TableName = Literal["trials", "arms", "contrasts", "risk_of_bias"]
+
+
+def _as_text(value: Any) -> Any:
+    """A number in `where` or `values` is compared as text, so both 8 and "8" may be written."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Word = Annotated[str, BeforeValidator(_as_text)]
+Name = Annotated[str, Field(min_length=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+R = Annotated[float, Field(gt=-1, lt=1)]
+Rho = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: nothing unknown, nothing converted silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Review(Section):
+    title: Name
+    sample: Literal["systematic", "convenience", "synthetic"]
+    sample_note: str = ""
+    seed: int = Field(default=1, ge=0)
+
+
+class Question(Section):
+    population: Name
+    intervention: Name
+    comparator: Name
+    outcome: Name
+
+
+class Files(Section):
+    trials: Name = "trials.csv"
+    arms: Name | None = None
+    contrasts: Name | None = None
+    risk_of_bias: Name | None = None
+    decimal: Literal[".", ","] = "."
+
+
+class Classes(Section):
+    interventions: list[Name] = Field(min_length=1)
+    outcomes: list[Name] = Field(min_length=1)
+
+
+class CorrelationRange(Section):
+    value: R
+    low: R
+    high: R
+    source: str = ""
+
+
+class Effect(Section):
+    measure: Literal["ppc-g"] = "ppc-g"
+    variance: Literal["morris", "large-sample"] = "morris"
+    default_r: CorrelationRange | None = None
+
+
+class Outcome(Section):
+    name: Name
+    class_: Name = Field(alias="class")
+    better: Literal["lower", "higher", "none"]
+    family: Literal["beneficial", "harmful", "none"] | None = None
+    scale: Literal["raw", "log"] = "raw"
+    r: CorrelationRange | None = None
+    log_sd: Number | None = Field(default=None, gt=0)
+    note: str = ""
+
+
+class Dependence(Section):
+    rho: Rho = 0.6
+    range: list[Rho] = Field(default=[0.2, 0.4, 0.6, 0.8], min_length=1)
+
+
+class Model(Section):
+    randomised_only: bool = True
+    times: Literal["all", "post", "follow-up"] = "all"
+    level: float = Field(default=0.95, ge=0.5, lt=1)
+    relevance: Number = Field(default=0.2, ge=0)
+
+
+class Questions(Section):
+    subgroups: list[Name] = ["intervention_class", "outcome_class"]
+    persistence_weeks: Number = Field(default=26.0, gt=0)
+    trials_per_moderator: int = Field(default=10, ge=1)
+    small_study_minimum: int = Field(default=10, ge=3)
+
+
+class ModeratorColumn(Section):
+    column: Name
+    label: str = ""
+    kind: Literal["number", "category"] = "number"
+    unit: str = ""
+    per: Number = Field(default=1.0, gt=0)
+
+
+class Sensitivity(Section):
+    run: list[
+        Literal["correlation", "dependence", "inclusion", "routes", "times", "model", "leave-one-out"]
+    ] = Field(default=list(SENSITIVITY))
+
+
+class DeclaredDecision(Section):
+    table: TableName
+    action: Literal["exclude", "set", "accept"]
+    where: dict[str, Word] = Field(min_length=1)
+    values: dict[str, Word] = Field(default_factory=dict)
+    code: str = ""
+    reason: Name
+
+
+class ProtocolModel(Section):
+    review: Review
+    question: Question
+    files: Files = Files()
+    classes: Classes
+    effect: Effect = Effect()
+    outcomes: list[Outcome] = Field(min_length=1)
+    dependence: Dependence = Dependence()
+    model: Model = Model()
+    questions: Questions = Questions()
+    moderators: list[ModeratorColumn] = []
+    sensitivity: Sensitivity = Sensitivity()
+    decisions: list[DeclaredDecision] = []
+    prisma: Prisma | None = None

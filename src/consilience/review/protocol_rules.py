@@ -1,0 +1,94 @@
+"""What must hold between several keys of a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath, PureWindowsPath
+
+from ..base.options import suggestion
+from ..data.findings import joined
+from .prisma import prisma_problems
+from .protocol_models import CorrelationRange, DeclaredDecision, ProtocolModel
+
+Path = tuple[str | int, ...]
+Problem = tuple[Path, str, str]  # path, code, sentence
+
+
+def cross_problems(protocol: ProtocolModel) -> Iterator[Problem]:
+    """Everything that is wrong between keys which are each valid by themselves."""
+    yield from _files(protocol)
+    yield from _outcomes(protocol)
+    yield from _duplicates(protocol.classes.interventions, ("classes", "interventions"))
+    yield from _duplicates(protocol.classes.outcomes, ("classes", "outcomes"))
+    yield from _duplicates([m.column for m in protocol.moderators], ("moderators",))
+    if protocol.effect.default_r is not None:
+        yield from _correlation(protocol.effect.default_r, ("effect", "default_r"), "[effect] default_r")
+    for i, decision in enumerate(protocol.decisions):
+        yield from _decision(decision, ("decisions", i), f"[[decisions]] number {i + 1}")
+    if protocol.prisma is not None:
+        for box, sentence in prisma_problems(protocol.prisma):
+            yield ("prisma", box), "prisma-arithmetic", sentence
+
+
+def _files(protocol: ProtocolModel) -> Iterator[Problem]:
+    files = protocol.files
+    if files.arms is None and files.contrasts is None:
+        yield (
+            ("files",),
+            "protocol-missing-key",
+            '[files] needs "arms" or "contrasts": the tables of results.',
+        )
+    for name in ("trials", "arms", "contrasts", "risk_of_bias"):
+        file = getattr(files, name)
+        if file is not None and _outside(file):
+            sentence = f'[files] {name} is "{file}", but all files must lie in the folder of the review.'
+            yield ("files", name), "protocol-value", sentence
+
+
+def _outside(file: str) -> bool:
+    """Also on the other systems than the one that reads it: a review is handed from one to another."""
+    windows = PureWindowsPath(file)
+    absolute = PurePosixPath(file).is_absolute() or bool(windows.drive) or bool(windows.root)
+    return absolute or ".." in windows.parts
+
+
+def _outcomes(protocol: ProtocolModel) -> Iterator[Problem]:
+    yield from _duplicates([outcome.name for outcome in protocol.outcomes], ("outcomes",))
+    for i, outcome in enumerate(protocol.outcomes):
+        where = f'[[outcomes]] "{outcome.name}"'
+        if outcome.class_ not in protocol.classes.outcomes:
+            near = suggestion(outcome.class_, protocol.classes.outcomes)
+            sentence = f'{where}: class "{outcome.class_}" is not among [classes] outcomes. {near}'.strip()
+            yield ("outcomes", i, "class"), "unknown-class", sentence
+        if outcome.r is not None:
+            yield from _correlation(outcome.r, ("outcomes", i, "r"), f"{where}, r")
+        elif protocol.effect.default_r is None:
+            sentence = f"{where} needs r, or [effect] needs default_r."
+            yield ("outcomes", i), "protocol-missing-key", sentence
+
+
+def _correlation(r: CorrelationRange, path: Path, where: str) -> Iterator[Problem]:
+    if not r.low <= r.value <= r.high:
+        sentence = f"{where}: value {r.value:g} must lie between low {r.low:g} and high {r.high:g}."
+        yield path, "protocol-value", sentence
+
+
+def _duplicates(names: Sequence[str], path: Path) -> Iterator[Problem]:
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield (*path, i), "protocol-value", f'{_title(path)}: "{name}" stands twice.'
+
+
+def _title(path: Path) -> str:
+    return f"[[{path[0]}]]" if len(path) == 1 else f"[{path[0]}] {path[1]}"
+
+
+def _decision(decision: DeclaredDecision, path: Path, where: str) -> Iterator[Problem]:
+    needs = {"set": "values", "accept": "code", "exclude": ""}[decision.action]
+    given = {"values": bool(decision.values), "code": bool(decision.code)}
+    if needs and not given[needs]:
+        yield path, "protocol-missing-key", f'{where}: action "{decision.action}" needs the key "{needs}".'
+    extra = [key for key, there in given.items() if there and key != needs]
+    if extra:
+        sentence = f'{where}: action "{decision.action}" takes no {joined(extra)}.'
+        yield (*path, extra[0]), "protocol-value", sentence
