@@ -1,0 +1,209 @@
+"""Analysis and figures -> one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..base.format import number, plural
+from ..records import Analysis, Question, Table
+from ..tables import all_tables
+from ..tables.build_data import effects_table
+from ..tables.build_estimates import difference_line
+from .forest import build_forest
+from .glossary import TERMS, Explainer
+from .picture import Picture
+from .view import Tables, TableView, answer_line, key_numbers, page_title, sample_words, view_tables
+
+CONTENTS = {
+    "answer": "The answer",
+    "numbers": "In numbers",
+    "forest": "The trials, one by one",
+    "families": "What changed",
+    "time": "How long it lasts",
+    "classes": "For whom, and on what",
+    "moderators": "Kinds of trial",
+    "small-study": "Small trials",
+    "robust": "Is it robust?",
+    "trials": "The trials",
+    "effects": "Every effect",
+    "methods": "Methods",
+    "notes": "Assumptions and findings",
+    "provenance": "Where the numbers come from",
+    "glossary": "Terms",
+}
+ALWAYS = ("answer", "numbers", "forest", "trials", "effects", "methods", "notes", "provenance", "glossary")
+KINDS = {
+    "family": ("family",),
+    "time": ("persistence", "course"),
+    "subgroup": ("subgroup",),
+    "moderator": ("moderator",),
+    "small_study": ("small-study",),
+}
+PARTS = ("population", "intervention", "comparator", "outcome")
+
+
+def render_html(analysis: Analysis, figures: Mapping[str, Picture]) -> str:
+    """The page. figures : key -> picture, as `draw_figures` makes them.
+
+    Everything that comes from the data is escaped by the template engine; only the page's own style and
+    script and the tables (escaped by `tables.html`) are taken as markup.
+    """
+    tables = view_tables(report_tables(analysis))
+    questions = {name: [q for q in analysis.questions if q.kind in kinds] for name, kinds in KINDS.items()}
+    present = _present(analysis, questions, figures)
+    context = {
+        **_fixed(),
+        **_texts(analysis),
+        "plan": analysis.plan,
+        "provenance": analysis.provenance,
+        "answer": analysis.answer,
+        "headline": next((p for p in analysis.answer if p.heading == "The answer"), None),
+        "anchors": _anchors(tables, figures, present),
+        "key_numbers": key_numbers(analysis, {view.anchor for view in tables.views.values()}),
+        "line": answer_line(analysis),
+        "forest": build_forest(analysis),
+        "questions": questions,
+        "scenarios": analysis.scenarios,
+        "tipping": analysis.tipping,
+        "present": present,
+        "contents": [(key, CONTENTS[key]) for key in CONTENTS if key in present],
+        "explain": Explainer(),
+        **_pieces(tables, figures),
+    }
+    return _environment().get_template("page.html.j2").render(context)
+
+
+def report_tables(analysis: Analysis) -> dict[str, Table]:
+    """All tables of the report, in order: those of the analysis and the rows behind the percent changes.
+
+    A note that repeats a question's words is left out: the page has them in the finding above the table.
+    """
+    tables = all_tables(analysis)
+    if analysis.ratios.k:
+        title = "Log ratios of ratios: the rows behind the percent changes"
+        tables["ratios"] = effects_table(analysis.ratios, key="ratios", title=title, level=analysis.plan.level)
+    spoken = _spoken(analysis.questions)
+    return {k: replace(t, notes=tuple(n for n in t.notes if n not in spoken)) for k, t in tables.items()}
+
+
+def _spoken(questions: tuple[Question, ...]) -> set[str]:
+    """What the findings say, as it also stands under their tables."""
+    words = {(q.title, text) for q in questions for text in (difference_line(q.test), q.answer, *q.notes)}
+    return {text for _, text in words} | {f"{title}: {text}" for title, text in words}
+
+
+def _present(
+    analysis: Analysis, questions: Mapping[str, list[Question]], figures: Mapping[str, Picture]
+) -> set[str]:
+    """Sections that have something to show."""
+    optional = {
+        "families": questions["family"],
+        "time": questions["time"] or "course" in figures,
+        "classes": questions["subgroup"],
+        "moderators": questions["moderator"],
+        "small-study": questions["small_study"] or "funnel" in figures,
+        "robust": analysis.scenarios or analysis.tipping,
+    }
+    return {*ALWAYS, *(key for key, content in optional.items() if content)}
+
+
+def _anchors(tables: Tables, figures: Mapping[str, Picture], present: set[str]) -> set[str]:
+    """Every id that a number may link to."""
+    return present | {view.anchor for view in tables.views.values()} | {f"figure-{key}" for key in figures}
+
+
+def _texts(analysis: Analysis) -> dict[str, object]:
+    plan = analysis.plan
+    return {
+        "page_title": page_title(plan),
+        "sample": sample_words(plan),
+        "level": f"{100 * plan.level:g}%",
+        "relevance": f"{plan.relevance:g}",
+        "question": {name: plan.question[name] for name in PARTS if plan.question.get(name)},
+        "robust_sentence": robust_sentence(analysis),
+        "methods": analysis.methods,
+        "references": analysis.references,
+    }
+
+
+def robust_sentence(analysis: Analysis) -> str:
+    """How many of the scenarios lead to the same conclusion, and how far the estimate moves."""
+    done = [s for s in analysis.scenarios if s.verdict != "unavailable"]
+    missing = len(analysis.scenarios) - len(done)
+    rest = f" {plural(missing, 'scenario')} could not be computed." if missing else ""
+    if not done:
+        return f"No scenario could be compared with the primary answer.{rest}"
+    same = sum(s.verdict == "same" for s in done)
+    values = [s.estimate.estimate for s in done if math.isfinite(s.estimate.estimate)]
+    span = f" g runs from {number(min(values))} to {number(max(values))}." if values else ""
+    return f"{same:,} of {plural(len(done), 'scenario')} lead to the same conclusion as the primary analysis.{span}{rest}"
+
+
+def _pieces(tables: Tables, figures: Mapping[str, Picture]) -> dict[str, object]:
+    """Functions with which sections place tables and figures; each table is placed once."""
+    parts: Any = _environment().get_template("parts.html.j2").module
+
+    def placed(views: list[TableView], *, fold: bool = False) -> Markup:
+        return Markup("\n").join(parts.table(view, fold) for view in views)
+
+    def shown(key: str) -> bool:
+        return key in figures and figures[key].light
+
+    return {
+        "tables_here": lambda *keys: placed(tables.take(*keys)),
+        "tables_folded": lambda *keys: placed(tables.take(*keys), fold=True),
+        "remaining_tables": lambda: placed(tables.rest()),
+        "has_table": lambda key: key in tables.views,
+        "has_figure": shown,
+        "figures_here": lambda *keys: Markup("\n").join(parts.picture(figures[k]) for k in keys if shown(k)),
+        "figures_folded": lambda *keys: Markup("\n").join(parts.folded(figures[k]) for k in keys if shown(k)),
+    }
+
+
+@cache
+def _environment() -> Environment:
+    folder = files(__package__) / "templates"
+    env = Environment(
+        loader=FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals["exact"] = _exact
+    env.globals["test_line"] = difference_line
+    return env
+
+
+def _exact(key: str, value: float) -> str:
+    """What pointing at a number shows: its key in results.json and its unrounded value."""
+    return f"{key} = {'not available' if math.isnan(value) else repr(value)}"
+
+
+@cache
+def _fixed() -> dict[str, object]:
+    """Style and script with the hashes by which alone the page's policy lets them run; the glossary."""
+    assets = files(__package__) / "assets"
+    style = (assets / "page.css").read_text(encoding="utf-8")
+    script = (assets / "page.js").read_text(encoding="utf-8")
+    return {
+        "style": Markup(style),
+        "script": Markup(script),
+        "style_hash": _csp_hash(style),
+        "script_hash": _csp_hash(script),
+        "terms": TERMS,
+    }
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
