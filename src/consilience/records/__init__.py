@@ -15,11 +15,11 @@ from .analysis import (
 from .columns import Columns
 from .design import Design
 from .effects import Block, Dropped, Effects
-from .fit import Coefficients, Components, Fit, Heterogeneity, Optimum, Prediction, TestResult
+from .fit import Coefficients, Components, Fit, Heterogeneity, Optimum, Prediction, StudyAverages, TestResult
 from .note import Note
 from .plan import Correlation, Decision, Moderator, OutcomeRule, Plan
 from .reported import Reported
-from .spec import Intercept, Spec
+from .spec import Inner, Intercept, Known, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
@@ -38,7 +38,9 @@ __all__ = [
     "Estimate",
     "Fit",
     "Heterogeneity",
+    "Inner",
     "Intercept",
+    "Known",
     "Moderator",
     "Note",
     "Optimum",
@@ -50,10 +52,14 @@ __all__ = [
     "Question",
     "Reported",
     "Scenario",
+    "Slopes",
     "Spec",
+    "Structure",
     "StudyAverage",
+    "StudyAverages",
     "Table",
     "TableColumn",
+    "Term",
     "TestResult",
     "Tipping",
 ]

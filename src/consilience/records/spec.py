@@ -5,19 +5,86 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 Estimator = Literal["REML", "ML", "EE"]
 Test = Literal["z", "t", "knapp-hartung", "CR2"]
 
 
+Structure = Literal[
+    "CS", "HCS", "UN", "ID", "DIAG", "AR", "HAR", "CAR", "SPEXP", "SPGAU", "SPLIN", "SPRAT", "SPSPH"
+]
+
+
 @dataclass(frozen=True)
 class Intercept:
-    """A random intercept for each level of a grouping; several columns are nested (their combinations)."""
+    """A random intercept for each level of a grouping; several columns are nested (their combinations).
+
+    variance : a given value, or None to estimate it.
+    """
 
     by: tuple[str, ...]
+    variance: float | None = None
 
     @property
     def name(self) -> str:
         return "/".join(self.by)
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A random effect for each level of a column, correlated between levels as known (phylogeny, a relation).
+
+    matrix : (l, l) correlation (or relation) of the levels `labels`; variance : given, or None to estimate it.
+    """
+
+    by: str
+    matrix: np.ndarray
+    labels: tuple[str, ...]
+    variance: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.by
+
+
+@dataclass(frozen=True, eq=False)
+class Inner:
+    """Correlated random effects of the levels of `inner` within each level of `outer` (inner | outer).
+
+    structure : covariance between the levels of `inner`; for ``"CAR"`` `inner` is a time, for ``"SP..."`` a place.
+    variance, correlation : given values, NaN = estimate; None = estimate all. Correlations of ``"UN"`` are listed
+        column by column below the diagonal. For ``"SP..."`` the correlation parameter is the range.
+    distance : (l, l) between the levels `labels` of `inner` (``"SP..."`` only).
+    """
+
+    inner: str
+    outer: str
+    structure: Structure = "CS"
+    variance: tuple[float, ...] | None = None
+    correlation: tuple[float, ...] | None = None
+    distance: np.ndarray | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.inner}|{self.outer}"
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Random intercept and slopes of numeric columns within each level of `by`, correlated or not."""
+
+    columns: tuple[str, ...]
+    by: str
+    correlated: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{'+'.join(self.columns)}|{self.by}"
+
+
+Term = Intercept | Known | Inner | Slopes
 
 
 @dataclass(frozen=True)
@@ -32,7 +99,7 @@ class Spec:
     level : confidence level.
     """
 
-    terms: tuple[Intercept, ...]
+    terms: tuple[Term, ...]
     method: Estimator = "REML"
     test: Test = "CR2"
     cluster: str = "study"

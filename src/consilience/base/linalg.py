@@ -1,0 +1,82 @@
+"""Small linear algebra: one BLAS thread around small LAPACK, dependent columns, group codes, powers of two."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+RANK_TOLERANCE = 1e-10
+
+
+@cache
+def _controller() -> Any:
+    """The BLAS libraries of this process, found once (the search takes milliseconds)."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Run the body with one BLAS thread: threads cost 25 times on batches of small matrices, and a fixed
+    number of threads keeps results bit-identical."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+def dependent_columns(x: np.ndarray, tolerance: float = RANK_TOLERANCE) -> list[int]:
+    """Columns of the (k, p) matrix `x` that are linear combinations of the columns before them.
+
+    Scale-free: each column is compared with what is left of it after the earlier ones (QR of unit columns).
+    """
+    k, p = x.shape
+    largest = np.max(np.abs(x), axis=0, initial=0.0)
+    unit = x / np.where(largest > 0, largest, 1.0)
+    norms = np.linalg.norm(unit, axis=0)
+    unit = unit / np.where(norms > 0, norms, 1.0)
+    basis = np.zeros((k, 0))
+    dependent = []
+    for j in range(p):
+        rest = unit[:, j].copy()
+        for _ in range(2):  # twice is enough (Giraud & Langou 2005)
+            rest -= basis @ (basis.T @ rest)
+        length = float(np.linalg.norm(rest))
+        if length <= tolerance:
+            dependent.append(j)
+        else:
+            basis = np.column_stack([basis, rest / length])
+    return dependent
+
+
+def group_codes(labels: Iterable[Hashable]) -> tuple[np.ndarray, list[Hashable]]:
+    """Integer codes (k,) of labels in order of first appearance, and the distinct labels."""
+    known: dict[Hashable, int] = {}
+    codes = np.fromiter((known.setdefault(label, len(known)) for label in labels), dtype=np.intp)
+    return codes, list(known)
+
+
+def combine_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(k,) codes of the pairs (first, second), numbered from 0 without gaps."""
+    _, codes = np.unique(first * (np.max(second, initial=0) + 1) + second, return_inverse=True)
+    return codes.reshape(-1)
+
+
+def binary_exponent(value: float) -> int:
+    """The e with 2^e <= |value| < 2^(e+1); 0 for zero. Scaling by 2^e is exact."""
+    return int(np.frexp(value)[1]) - 1 if value else 0
+
+
+def rows_by_size(codes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Groups of equal size together: [(group codes (n,), rows (n, m)), ...], sizes ascending, rows ascending."""
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    result = []
+    for size in np.unique(counts[counts > 0]):
+        groups = np.flatnonzero(counts == size)
+        result.append((groups, order[starts[groups][:, None] + np.arange(size)]))
+    return result

@@ -1,0 +1,262 @@
+"""Records to arrays: effects, design and random terms become a Problem on a safe scale.
+
+Everything is divided by a power of two (exact) so that a typical sampling variance is near one, moderators likewise,
+and a first weighted fit is subtracted from the outcomes: shifting the data by 1e8 or measuring them in other units
+changes nothing but the units of the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..base.linalg import binary_exponent, combine_codes, dependent_columns, group_codes
+from ..records import Design, Effects, Intercept, Spec, Term
+from .gaussian import Layout, Problem
+from .nested import nested_layout
+
+Sized = list[tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """One entry of theta.
+
+    unit : power of the effect's scale (variance 2, SD 1, correlation 0); seed : where searches start, as a
+    multiple of that power of the term's total SD.
+    """
+
+    name: str
+    term: int
+    unit: int = 2
+    lower: float = 0.0
+    upper: float = np.inf
+    fixed: float = np.nan
+    seed: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A Problem and the way back to the scale of the effects.
+
+    exponent : effects were divided by 2^exponent; column_exponents : (p,) the same for the design;
+    offset : (p,) coefficients already subtracted, in scaled units; twins : (later, earlier) pairs of parameters that the
+    data cannot tell apart.
+    """
+
+    problem: Problem
+    parameters: tuple[Parameter, ...]
+    exponent: int
+    column_exponents: np.ndarray
+    offset: np.ndarray
+    twins: tuple[tuple[int, int], ...] = ()
+
+    def scale_theta(self, theta: np.ndarray, sign: int) -> np.ndarray:
+        """theta from the effects' scale to the working scale (sign -1) or back (+1)."""
+        powers = np.array([parameter.unit for parameter in self.parameters], dtype=int)
+        return np.asarray(np.ldexp(theta, sign * self.exponent * powers))
+
+
+def build(effects: Effects, design: Design, spec: Spec) -> Setup:
+    """Arrays for the likelihood of `spec` (see module docstring).
+
+    Raises InputError: ``shape``, ``not-finite``, ``variance-negative``, ``rank-deficient`` (names the columns),
+    ``v-not-positive-definite`` (names the study), ``unknown-column``, ``block-overlap``.
+    """
+    check_rows(effects, design)
+    positive = effects.v[effects.v > 0]
+    exponent = -binary_exponent(float(np.median(positive)) if len(positive) else 1.0) // 2
+    y, v = np.ldexp(effects.y, exponent), np.ldexp(effects.v, 2 * exponent)
+    blocks = sized_blocks(effects, exponent)
+    x, column_exponents = _scaled_design(design.matrix)
+    offset, rest = _first_fit(x, y, v)
+    layout, parameters, twins = _layout(effects, spec, v=v, blocks=blocks, exponent=exponent)
+    _, r = np.linalg.qr(x)
+    problem = Problem(
+        y=layout.to_working(rest),
+        x=layout.to_working(x),
+        layout=layout,
+        logdet_xx=2.0 * float(np.sum(np.log(np.abs(np.diag(r))))) if design.matrix.shape[1] else 0.0,
+        lower=np.array([p.lower for p in parameters]),
+        upper=np.array([p.upper for p in parameters]),
+        fixed=np.ldexp(
+            np.array([p.fixed for p in parameters]), exponent * np.array([p.unit for p in parameters], int)
+        ),
+    )
+    return Setup(problem, parameters, -exponent, column_exponents, offset, twins)
+
+
+def check_rows(effects: Effects, design: Design) -> None:
+    """Shapes, finite values, non-negative variances, full column rank."""
+    k = effects.k
+    if k == 0:
+        raise InputError("There are no effects to analyse.", code="no-effects")
+    if design.matrix.shape[0] != k or len(design.names) != design.matrix.shape[1]:
+        raise InputError(
+            f"The design has shape {design.matrix.shape} and {len(design.names)} names for {k} effects.",
+            code="shape",
+        )
+    for name, values in (("effect size", effects.y), ("variance", effects.v), ("moderator", design.matrix)):
+        bad = ~np.isfinite(values).reshape(k, -1).all(axis=1)
+        if bad.any():
+            raise InputError(
+                f"A {name} is missing or infinite in row {_listed(bad)}.",
+                code="not-finite",
+                advice="Leave such rows out before fitting.",
+            )
+    if np.any(effects.v < 0):
+        raise InputError(
+            f"The sampling variance is negative in row {_listed(effects.v < 0)}.", code="variance-negative"
+        )
+    check_rank(design)
+
+
+def check_rank(design: Design) -> None:
+    """Raise InputError ``rank-deficient`` that names the columns which repeat others."""
+    dependent = dependent_columns(design.matrix)
+    if dependent:
+        names = ", ".join(f'"{design.names[j]}"' for j in dependent)
+        raise InputError(
+            f"The design has {design.matrix.shape[1]} columns but rank {design.matrix.shape[1] - len(dependent)}: "
+            f"{names} can be written by the columns before.",
+            code="rank-deficient",
+            advice="Leave out those columns (a level with no effects, a constant, or a repeated moderator).",
+        )
+
+
+def _listed(mask: np.ndarray, most: int = 5) -> str:
+    rows = np.flatnonzero(mask)
+    shown = ", ".join(str(row + 1) for row in rows[:most])
+    return shown if len(rows) <= most else f"{shown} and {len(rows) - most} more"
+
+
+def _scaled_design(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    exponents = np.array(
+        [binary_exponent(float(m)) for m in np.max(np.abs(x), axis=0, initial=0.0)], dtype=int
+    )
+    return np.ldexp(x, -exponents), exponents
+
+
+def _first_fit(x: np.ndarray, y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients by inverse-variance weights and what they leave; the second pass removes the first's rounding."""
+    floor = float(np.median(v)) * 1e-6
+    root = 1.0 / np.sqrt(np.maximum(v, floor if floor > 0 else 1.0))
+    q, r = np.linalg.qr(x * root[:, None])
+    offset, rest = np.zeros(x.shape[1]), y
+    for _ in range(2):
+        step = np.linalg.solve(r, q.T @ (rest * root))
+        offset, rest = offset + step, rest - x @ step
+    return offset, rest
+
+
+def sized_blocks(effects: Effects, exponent: int) -> Sized:
+    """Blocks of V, scaled, equal sizes together: [(rows (n, m), V (n, m, m)), ...]. Refuses what is no covariance."""
+    by_size: dict[int, list[int]] = {}
+    for number, block in enumerate(effects.blocks):
+        by_size.setdefault(len(block.rows), []).append(number)
+    result = []
+    seen = np.zeros(effects.k, dtype=np.intp)
+    for size in sorted(by_size):
+        rows = np.array([effects.blocks[n].rows for n in by_size[size]], dtype=np.intp).reshape(-1, size)
+        matrices = np.ldexp(np.array([effects.blocks[n].matrix for n in by_size[size]]), 2 * exponent)
+        np.add.at(seen, rows, 1)
+        if size > 1:
+            _check_covariances(effects, rows, matrices)
+            result.append((rows, matrices))
+    if np.any(seen > 1):
+        raise InputError(f"Row {_listed(seen > 1)} is in more than one block of V.", code="block-overlap")
+    return result
+
+
+def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray) -> None:
+    """Each block symmetric and not indefinite (a correlation of one is allowed)."""
+    diagonal = np.sqrt(np.abs(np.diagonal(matrices, axis1=1, axis2=2)))
+    scale = np.where(diagonal > 0, diagonal, 1.0)
+    correlation = matrices / scale[:, :, None] / scale[:, None, :]
+    uneven = np.max(np.abs(correlation - np.swapaxes(correlation, 1, 2)), axis=(1, 2)) > 1e-8
+    negative = np.linalg.eigvalsh(correlation)[:, 0] < -1e-10 * rows.shape[1]
+    for bad, what in ((uneven, "not symmetric"), (negative, "not positive definite")):
+        if bad.any():
+            study = effects.study[rows[np.flatnonzero(bad)[0], 0]]
+            raise InputError(
+                f"The sampling covariance of study {study} is {what}.",
+                code="v-not-positive-definite",
+                advice="Check the correlations that it was made from.",
+            )
+
+
+def partition(effects: Effects, by: tuple[str, ...]) -> np.ndarray:
+    """(k,) codes of the combinations of the columns `by`; ``"row"`` makes every effect its own level."""
+    if "row" in by:
+        return np.arange(effects.k)
+    codes = np.zeros(effects.k, dtype=np.intp)
+    for name in by:
+        codes = (
+            combine_codes(codes, column_codes(effects, name)) if len(by) > 1 else column_codes(effects, name)
+        )
+    return group_codes(codes.tolist())[0]
+
+
+def column_codes(effects: Effects, name: str) -> np.ndarray:
+    """(k,) codes of one column, in order of first appearance."""
+    if name == "row":
+        return np.arange(effects.k)
+    return group_codes(column(effects, name).tolist())[0]
+
+
+def column(effects: Effects, name: str) -> np.ndarray:
+    """A column of the effects; InputError ``unknown-column`` names the known ones."""
+    if name == "study":
+        return effects.study
+    if name not in effects.columns:
+        known = ", ".join(("study", *effects.columns))
+        raise InputError(f'The effects have no column "{name}"; there are: {known}.', code="unknown-column")
+    return effects.columns[name]
+
+
+def _layout(
+    effects: Effects, spec: Spec, *, v: np.ndarray, blocks: Sized, exponent: int
+) -> tuple[Layout, tuple[Parameter, ...], tuple[tuple[int, int], ...]]:
+    """The cheapest layout that holds the terms."""
+    if all(isinstance(term, Intercept) for term in spec.terms):
+        nested = _as_nested(effects, spec.terms, v=v, blocks=blocks)
+        if nested is not None:
+            return nested
+    raise NotImplementedError(exponent)
+
+
+def _as_nested(
+    effects: Effects, terms: tuple[Term, ...], *, v: np.ndarray, blocks: Sized
+) -> tuple[Layout, tuple[Parameter, ...], tuple[tuple[int, int], ...]] | None:
+    """Intercepts of one grouping and of single effects, V within the groups; None if the terms are not of this kind."""
+    codes = [partition(effects, term.by) for term in terms if isinstance(term, Intercept)]
+    single = [int(np.max(c)) + 1 == effects.k for c in codes]
+    group = next((c for c, one in zip(codes, single, strict=True) if not one), None)
+    twins, names = [], []
+    used: dict[str, int] = {}
+    for i, (c, one) in enumerate(zip(codes, single, strict=True)):
+        kind = "row" if one else "study"
+        if not one and group is not None and not np.array_equal(c, group):
+            return None
+        if kind in used:
+            twins.append((i, used[kind]))
+        used.setdefault(kind, i)
+        names.append(kind)
+    if group is None:
+        group = column_codes(effects, "study")
+        if not _within(group, blocks):
+            return None
+    elif not _within(group, blocks):
+        return None
+    parameters = tuple(
+        Parameter(term.name, i, fixed=np.nan if term.variance is None else term.variance)
+        for i, term in enumerate(terms)
+        if isinstance(term, Intercept)
+    )
+    return nested_layout(v, group, blocks=blocks, parameters=tuple(names)), parameters, tuple(twins)
+
+
+def _within(group: np.ndarray, blocks: Sized) -> bool:
+    return all(bool(np.all(group[rows] == group[rows[:, :1]])) for rows, _ in blocks)

@@ -1,0 +1,182 @@
+"""Maximising a likelihood inside a box so that a boundary or a second mode is not missed.
+
+A coarse scan of starting points, then damped Newton steps from the best well-separated ones: average information
+far away, the observed information (differences of the analytic score) near the optimum. Bounds are an active set, so a
+variance of zero is a solution. Nothing depends on the unit of the data.
+
+Source: Gilmour, Thompson & Cullis (1995); Bertsekas (1982) for the projection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .gaussian import Evaluation
+
+SCORE_TOLERANCE = 1e-6  # what "converged" promises
+AIM = 1e-11  # what the search tries to reach
+MOST_STEPS = 200
+Objective = Callable[[np.ndarray, bool], Evaluation | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """theta (q,), the likelihood there, the largest scaled score of the parameters inside the box."""
+
+    theta: np.ndarray
+    evaluation: Evaluation
+    score: float
+    iterations: int
+    at_bound: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Bounds (q,) of the free parameters; `free` selects them from theta."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    free: np.ndarray
+
+    def active(self, theta: np.ndarray, score: np.ndarray) -> np.ndarray:
+        """(q,) True where a parameter may move uphill."""
+        low = (theta <= self.lower) & (score <= 0)
+        high = (theta >= self.upper) & (score >= 0)
+        return self.free & ~low & ~high
+
+
+def scaled_score(evaluation: Evaluation, moving: np.ndarray) -> float:
+    """Largest |score| in units of its standard deviation (the square root of the information)."""
+    if not moving.any():
+        return 0.0
+    spread = np.sqrt(np.diag(evaluation.information)[moving])
+    score = np.abs(evaluation.score[moving])
+    return float(np.max(np.where(spread > 0, score / np.where(spread > 0, spread, 1.0), 0.0)))
+
+
+def _solve(information: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Newton step with curvature made positive: eigenvalues of the unit-diagonal matrix, floored."""
+    scale = np.sqrt(np.abs(np.diag(information)))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    values = np.maximum(np.abs(values), 1e-10 * max(float(np.max(np.abs(values))), 1e-300))
+    step: np.ndarray = vectors @ ((vectors.T @ (score / scale)) / values) / scale
+    return step
+
+
+def observed_information(
+    objective: Objective, theta: np.ndarray, *, at: Evaluation, moving: np.ndarray, box: Box
+) -> np.ndarray | None:
+    """(f, f) negative Hessian over the moving parameters, by central differences of the analytic score."""
+    index = np.flatnonzero(moving)
+    spread = np.sqrt(np.diag(at.information))
+    hessian = np.empty((len(index), len(index)))
+    for column, i in enumerate(index):
+        unit = 1.0 / spread[i] if spread[i] > 0 else max(abs(theta[i]), 1e-3)
+        high, low = theta.copy(), theta.copy()
+        high[i] = min(theta[i] + 1e-4 * unit, box.upper[i])
+        low[i] = max(theta[i] - 1e-4 * unit, box.lower[i])
+        above, below = objective(high, True), objective(low, True)
+        if above is None or below is None or high[i] == low[i]:
+            return None
+        hessian[:, column] = (below.score - above.score)[index] / (high[i] - low[i])
+    return 0.5 * (hessian + hessian.T)
+
+
+def climb(objective: Objective, start: np.ndarray, box: Box) -> Maximum | None:
+    """The local maximum uphill from `start`; None if the likelihood does not exist there."""
+    theta = np.clip(start, box.lower, box.upper)
+    at = objective(theta, True)
+    if at is None:
+        return None
+    previous = np.inf
+    iteration = 0
+    while iteration < MOST_STEPS:
+        iteration += 1
+        moving = box.active(theta, at.score)
+        score = scaled_score(at, moving)
+        if score < AIM:
+            break
+        step = _direction(objective, theta, at, moving=moving, box=box, slow=score > 0.1 * previous)
+        found = _search(objective, theta, at, step=step, box=box)
+        if found is None:
+            break
+        previous = score
+        theta, at = found
+    moving = box.active(theta, at.score)
+    return Maximum(theta, at, scaled_score(at, moving), iteration, box.free & ~moving)
+
+
+def _direction(
+    objective: Objective, theta: np.ndarray, at: Evaluation, *, moving: np.ndarray, box: Box, slow: bool
+) -> np.ndarray:
+    """Newton direction (q,); the exact curvature is worth its price only where the average one is slow."""
+    information = at.information[np.ix_(moving, moving)]
+    if slow:
+        observed = observed_information(objective, theta, at=at, moving=moving, box=box)
+        if observed is not None and np.all(np.linalg.eigvalsh(observed) > 0):
+            information = observed
+    step = np.zeros_like(theta)
+    step[moving] = _solve(information, at.score[moving])
+    return step
+
+
+def _search(
+    objective: Objective, theta: np.ndarray, at: Evaluation, *, step: np.ndarray, box: Box
+) -> tuple[np.ndarray, Evaluation] | None:
+    """Halve the step until the likelihood rises; at rounding level, until the score shrinks. None = no progress."""
+    length = 1.0
+    noise = 1e-13 * (abs(at.loglik) + len(at.residual))
+    before = scaled_score(at, box.active(theta, at.score))
+    for _ in range(50):
+        trial = np.clip(theta + length * step, box.lower, box.upper)
+        if np.array_equal(trial, theta):
+            return None
+        found = objective(trial, True)
+        if found is not None:
+            gain = float(at.score @ (trial - theta))
+            rise = found.loglik - at.loglik
+            if gain > 100 * noise:
+                if rise >= 1e-4 * gain:
+                    return trial, found
+            elif rise >= -noise and scaled_score(found, box.active(trial, found.score)) < 0.9 * before:
+                return trial, found
+        length *= 0.5
+    return None
+
+
+def maximise(
+    objective: Objective, starts: list[np.ndarray], box: Box, *, most_climbs: int
+) -> tuple[Maximum | None, int]:
+    """The best of several local maxima, and how many climbs were made.
+
+    starts : candidate thetas; the likelihood is looked up at each and up to `most_climbs` well-separated ones are
+        climbed from. Ties go to the earlier one, so the result is deterministic.
+    """
+    scored = []
+    for rank, start in enumerate(starts):
+        at = objective(np.clip(start, box.lower, box.upper), False)
+        if at is not None:
+            scored.append((-at.loglik, rank))
+    best: Maximum | None = None
+    chosen: list[np.ndarray] = []
+    for _, rank in sorted(scored):
+        start = starts[rank]
+        if len(chosen) >= most_climbs:
+            break
+        if any(_near(start, other) for other in chosen):
+            continue
+        chosen.append(start)
+        found = climb(objective, start, box)
+        if found is not None and (best is None or found.evaluation.loglik > best.evaluation.loglik + 1e-10):
+            best = found
+    return best, len(chosen)
+
+
+def _near(first: np.ndarray, second: np.ndarray) -> bool:
+    """Would two starts most likely climb the same hill? Within a third of their common size."""
+    size = max(float(np.max(np.abs(first))), float(np.max(np.abs(second))), 1e-300)
+    return float(np.max(np.abs(first - second))) < 0.35 * size

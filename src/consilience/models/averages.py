@@ -1,0 +1,70 @@
+"""The average effect of each study under the fitted working model, for forest plots."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..base.linalg import one_blas_thread
+from ..inference.working import merged_blocks
+from ..likelihood.build import build, partition
+from ..records import Fit, Intercept, StudyAverages, Term
+
+
+def study_averages(fit: Fit) -> StudyAverages:
+    """Weighted mean of each study's own effects, given the fitted variances.
+
+    With N_j = V_j + all random effects that differ within a study: estimate 1'N_j^-1 y / 1'N_j^-1 1, variance
+    1 / 1'N_j^-1 1 (conditional on the study), weight 1'M_j^-1 1 with M_j the full covariance, as a share of their sum.
+
+    Raises
+    ------
+    InputError ``clusters-not-independent`` if the model correlates effects of different studies.
+    """
+    effects = fit.effects
+    with one_blas_thread():
+        setup = build(effects, fit.design, fit.spec)
+        layout = setup.problem.layout
+        theta = setup.scale_theta(fit.components.theta, -1)
+        between = [_is_between(fit, term) for term in fit.spec.terms]
+        within = np.where([between[p.term] for p in setup.parameters], 0.0, theta) if len(theta) else theta
+        study = partition(effects, ("study",))[layout.order]
+        y = layout.to_working(np.ldexp(effects.y, -setup.exponent))
+        one = layout.to_working(np.ones(effects.k))
+        m = int(np.max(study)) + 1
+        precision, total, weight = np.empty(m), np.empty(m), np.empty(m)
+        for codes, rows, blocks in merged_blocks(layout.covariances(within), study):
+            solved = _solve(blocks, one[rows])
+            precision[codes] = np.sum(solved * one[rows], axis=1)
+            total[codes] = np.sum(solved * y[rows], axis=1)
+        for codes, rows, blocks in merged_blocks(layout.covariances(theta), study):
+            weight[codes] = np.sum(_solve(blocks, one[rows]) * one[rows], axis=1)
+    return StudyAverages(
+        study=effects.studies,
+        estimate=np.ldexp(total / precision, setup.exponent),
+        se=np.ldexp(1.0 / np.sqrt(precision), setup.exponent),
+        weight=100.0 * weight / np.sum(weight),
+    )
+
+
+def _solve(blocks: np.ndarray, one: np.ndarray) -> np.ndarray:
+    try:
+        solved: np.ndarray = np.linalg.solve(blocks, one[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "The sampling covariance of a study is singular, so its own average has no weights.",
+            code="v-not-positive-definite",
+            advice="Lower the assumed correlation below one.",
+        ) from None
+    return solved
+
+
+def _is_between(fit: Fit, term: Term) -> bool:
+    """Is this a random intercept shared by all effects of each study?"""
+    if not isinstance(term, Intercept):
+        return False
+    level = partition(fit.effects, term.by)
+    study = partition(fit.effects, ("study",))
+    first = np.full(int(np.max(study)) + 1, -1)
+    first[study[::-1]] = level[::-1]
+    return bool(np.all(first[study] == level)) and "row" not in term.by
