@@ -5,35 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..records import Note
-from .checks_cells import (
-    check_bounds,
-    check_concentrations,
-    check_estimate_in_limits,
-    check_events,
-    check_limits_reversed,
-)
+from . import checks_cells, checks_magnitude, checks_references, checks_rows
 from .findings import CHECKS, Finding
 from .rules import Rules, Tables
 
 CheckFunction = Callable[[Tables, Rules], Iterator[Finding]]
 
-# Single cells first: a value that is impossible by itself must not raise findings about others.
-FIRST: tuple[CheckFunction, ...] = (check_bounds,)
+# Impossible values and names first: what is already refused must not raise findings about other rows.
+FIRST: tuple[CheckFunction, ...] = (
+    checks_cells.check_bounds,
+    checks_cells.check_limits_reversed,
+    checks_cells.check_estimate_in_limits,
+    checks_cells.check_events,
+    checks_cells.check_concentrations,
+    checks_references.check_trial_names,
+    checks_references.check_outcome_names,
+    checks_references.check_classes,
+    checks_references.check_contrast_times,
+    checks_references.check_results_exist,
+    checks_rows.check_duplicates,
+)
 SECOND: tuple[CheckFunction, ...] = (
-    check_limits_reversed,
-    check_estimate_in_limits,
-    check_events,
-    check_concentrations,
+    checks_rows.check_change_sd,
+    checks_rows.check_analysed,
+    checks_rows.check_roles,
+    checks_rows.check_times,
+    checks_rows.check_baseline_alone,
+    checks_rows.check_sd_ratio,
+    checks_references.check_arm_names,
+    checks_references.check_risk_of_bias,
+    checks_magnitude.check_identical_rows,
+    checks_magnitude.check_sd_like_se,
+    checks_magnitude.check_units,
 )
 
 __all__ = ["CHECKS", "FIRST", "SECOND", "run_checks"]
 
 
 def run_checks(tables: Tables, rules: Rules) -> tuple[Tables, tuple[Note, ...]]:
-    """All checks at once: the tables without what cannot be used, and every finding in order of table and row."""
-    found: list[Finding] = []
+    """All checks at once: the tables without what cannot be used, and every finding."""
+    notes: list[Note] = []
     for checks in (FIRST, SECOND):
         made = [finding for check in checks for finding in check(tables, rules)]
         tables = tables.without(made)
-        found += made
-    return tables, tuple(f.note for f in found)
+        notes += (finding.note for finding in made)
+    return tables, tuple(notes)
