@@ -116,7 +116,7 @@ def study_rows(primary: Primary) -> tuple[StudyAverage, ...]:
                 estimate=float(y),
                 ci_low=float(y - z * se),
                 ci_high=float(y + z * se),
-                weight=100 * float(weight),
+                weight=float(weight),
                 n_effects=own.k,
                 n_people=count_people(own),
                 risk_of_bias=str(own["risk_of_bias"][0]),
