@@ -68,6 +68,34 @@ def output_folder(path: Path | str) -> Iterator[Path]:
     _swap(partial, target)
 
 
+@contextmanager
+def new_folder(path: Path | str) -> Iterator[Path]:
+    """A folder to fill that appears at `path` only when the block ends without an exception.
+
+    Raises
+    ------
+    UsageError : ``folder-not-empty`` if `path` is a file or holds anything.
+    """
+    target = Path(os.path.abspath(path))
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(
+            f'"{target}" exists and is not an empty folder.',
+            code="folder-not-empty",
+            advice="Choose a new name; nothing was written.",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    try:
+        yield partial
+        os.chmod(partial, 0o777 & ~_umask())
+        if target.exists():
+            target.rmdir()
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
 def _swap(partial: Path, target: Path) -> None:
     """Put the finished folder in its place. A kill between the two renames is repaired by the next run."""
     old = partial.with_name(partial.name.replace(".partial-", ".old-"))
