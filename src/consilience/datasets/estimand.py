@@ -97,7 +97,7 @@ def _trial_moments(
     sampling = 2 * a * np.outer(fresh, fresh) * alike * shared
     between = truth.tau_study**2 * np.outer(kept, kept) + truth.tau_effect**2 * np.diag(kept**2)
     sd = np.sqrt(np.diag(sampling)) * np.abs(scale)
-    assumed = np.outer(sd, sd) * np.where(np.eye(len(cells)) == 1, 1.0, _WORKING_RHO)
+    assumed = np.outer(sd, sd) * np.where(number[:, None] == number, 1.0, _WORKING_RHO) * shared
     return scale * mean, (sampling + between) * np.outer(scale, scale), assumed
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, Literal
 
 from ..base.errors import InputError
@@ -54,12 +53,13 @@ MARKERS = (
     Marker("lymphocyte count", "immune cell count", "higher", 0.30, math.log(1900.0), 0.75, "cells/ul"),
     Marker("vaccine antibody", "antibody levels", "higher", 0.90, math.log(120.0), 0.65, "U/mL"),
 )
-CLASS_EFFECTS: Mapping[str, float] = MappingProxyType(
-    {"cbt": 0.05, "multiple or combined": 0.05, "mindfulness or mind-body": 0.0, "psychoeducation": -0.1}
-)
-SHARES: Mapping[str, float] = MappingProxyType(
-    {"mean": 0.35, "geometric": 0.25, "median": 0.10, "change": 0.15, "t": 0.15}
-)
+CLASS_EFFECTS = {
+    "cbt": 0.05,
+    "multiple or combined": 0.05,
+    "mindfulness or mind-body": 0.0,
+    "psychoeducation": -0.1,
+}
+SHARES = {"mean": 0.35, "geometric": 0.25, "median": 0.10, "change": 0.15, "t": 0.15}
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ class Truth:
     people: int = 4060
     effects_per_trial: float = 3.0
     g: float = 0.30
-    class_effects: Mapping[str, float] = field(default_factory=lambda: CLASS_EFFECTS)
+    class_effects: Mapping[str, float] = field(default_factory=CLASS_EFFECTS.copy)
     decay: float = 0.0
     tau_study: float = 0.15
     tau_effect: float = 0.10
     bias: float = 0.0
     markers: tuple[Marker, ...] = MARKERS
     marker_correlation: float = 0.4
-    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
+    shares: Mapping[str, float] = field(default_factory=SHARES.copy)
 
     def __post_init__(self) -> None:
         for wrong, message in _rules(self):

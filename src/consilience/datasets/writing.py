@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from math import isnan
 
 from ..records import Columns, OutcomeRule, Plan
@@ -35,13 +35,11 @@ def _numbers(table: Columns, name: str) -> list[str]:
 
 def truth_text(truth: Truth, answer: TrueAnswer, seed: int) -> str:
     """What was planted and the answer that it implies, as JSON."""
-    # read-only views cannot be copied by asdict
-    plain = replace(truth, class_effects=dict(truth.class_effects), shares=dict(truth.shares))
     content = {
         "label": "synthetic: simulated data with a planted truth",
         "seed": seed,
         "true_answer": asdict(answer),
-        "planted": asdict(plain),
+        "planted": asdict(truth),
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
