@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from ..records import Note
 from . import checks_cells, checks_magnitude, checks_references, checks_rows
-from .findings import CHECKS, Finding
+from .check_list import CHECKS
+from .findings import Finding
 from .rules import Rules, Tables
 
 CheckFunction = Callable[[Tables, Rules], Iterator[Finding]]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from ..base.options import nearest, suggestion
 from ..records import Decision, Note
-from .findings import CHECKS, Place, finding, joined
+from .check_list import CHECKS
+from .findings import Place, finding, joined
 from .numbers import parse_number
 from .raw import Cell, RawTable, cell_text
 from .schema import TABLES

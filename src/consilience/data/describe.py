@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .findings import CHECKS
+from .check_list import CHECKS
 from .schema import TABLES, Field, TableSchema
 
 _INTRODUCTION = """# The tables of a review

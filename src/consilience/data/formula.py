@@ -35,7 +35,7 @@ _SAFE_NODES = (
 def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
     """The model matrix of a right-hand side such as ``"mean_age + intervention_class"``.
 
-    Interactions (``a:b``, ``a*b``), splines (``cr(weeks, df=3)`` natural cubic, ``bs``), ``poly``, ``center``, ``scale``,
+    Interactions (``a:b``, ``a*b``), splines (``cr(weeks, df=3, constraints='center')`` natural cubic, ``bs``), ``poly``, ``center``, ``scale``,
     ``log``, ``log10``, ``exp``, ``sqrt``; categories get one column less than they have levels, in the order of
     the alphabet; ``0 +`` or ``- 1`` removes the intercept.
 
@@ -95,7 +95,7 @@ def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], li
 
     try:
         parsed = Formula(text)
-    except FormulaicError as error:
+    except (FormulaicError, SyntaxError) as error:
         raise InputError(
             f'The formula "{text}" cannot be read: {_plain(error)}', code="formula-syntax"
         ) from error
@@ -175,7 +175,8 @@ def _refuse_unusable(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> N
     for p in range(1, len(names) + 1):  # name the first column that adds nothing
         if np.linalg.matrix_rank(matrix[:, :p]) < p:
             message = f'"{names[p - 1]}" in the formula "{text}" is determined by the terms before it.'
-            raise InputError(message, code="formula-redundant", advice="Leave it out, or merge categories.")
+            advice = "Leave it out, or merge categories; a cubic spline beside an intercept needs constraints='center'."
+            raise InputError(message, code="formula-redundant", advice=advice)
 
 
 def _tidy(name: str) -> str:
