@@ -97,7 +97,7 @@ def _dl2_weights(problem: Problem) -> np.ndarray:
 
 
 def _equal(problem: Problem) -> np.ndarray:
-    return np.isfinite(problem.v).astype(float)
+    return np.asarray(np.isfinite(problem.v).astype(float))
 
 
 def _given(problem: Problem, weights: Weights) -> np.ndarray:

@@ -15,11 +15,23 @@ from .analysis import (
 from .columns import Columns
 from .design import Design
 from .effects import Block, Dropped, Effects
-from .fit import Coefficients, Components, Fit, Heterogeneity, Optimum, Prediction, StudyAverages, TestResult
+from .fit import (
+    Coefficients,
+    Components,
+    Fit,
+    FitStatistics,
+    Heterogeneity,
+    HeterogeneityIntervals,
+    Interval,
+    Optimum,
+    Prediction,
+    StudyAverages,
+    TestResult,
+)
 from .note import Note
 from .plan import Correlation, Decision, Moderator, OutcomeRule, Plan
 from .reported import Reported
-from .spec import Inner, Intercept, Known, Slopes, Spec, Structure, Term
+from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
@@ -37,9 +49,12 @@ __all__ = [
     "Effects",
     "Estimate",
     "Fit",
+    "FitStatistics",
     "Heterogeneity",
+    "HeterogeneityIntervals",
     "Inner",
     "Intercept",
+    "Interval",
     "Known",
     "Moderator",
     "Note",
@@ -51,6 +66,7 @@ __all__ = [
     "Provenance",
     "Question",
     "Reported",
+    "Scale",
     "Scenario",
     "Slopes",
     "Spec",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,12 +64,14 @@ class Components:
     correlations : name -> value, e.g. ``"outcome|study: a, b"`` (a range for spatial terms).
     theta : (q,) the parameters of the likelihood on the scale of the effects; equal to `variance` where all terms
         are intercepts.
+    se : (m,) standard errors of the variances; empty where none were computed.
     """
 
     names: tuple[str, ...]
     variance: np.ndarray
     correlations: dict[str, float] = field(default_factory=dict)
     theta: np.ndarray = field(default_factory=lambda: np.empty(0))
+    se: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     @property
     def total(self) -> float:
@@ -85,6 +88,7 @@ class Heterogeneity:
     i2 : percent of total variance that is not sampling error; i2_by : the same per component.
     typical_variance : the "typical" sampling variance of Higgins & Thompson (2002), eq. 9, with its
         generalisation tr(P) for dependent effects.
+    r2 : percent of the variance between studies that the moderators account for; NaN without moderators.
     """
 
     q: float
@@ -94,6 +98,56 @@ class Heterogeneity:
     h2: float
     i2_by: dict[str, float] = field(default_factory=dict)
     typical_variance: float = float("nan")
+    r2: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate between its confidence limits."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class HeterogeneityIntervals:
+    """Confidence intervals of tau^2, tau, I^2 (percent) and H^2 at `level`; `method` says which."""
+
+    tau2: Interval
+    tau: Interval
+    i2: Interval
+    h2: Interval
+    level: float
+    method: str
+
+
+@dataclass(frozen=True)
+class FitStatistics:
+    """Log-likelihood and information criteria.
+
+    parameters : coefficients and estimated variances; observations : k (REML: k - p).
+    deviance : -2 (log-likelihood - that of the saturated model; REML: - 0).
+    Source: Hurvich & Tsai (1989), Biometrika 76:297 (AICc).
+    """
+
+    loglik: float
+    deviance: float
+    parameters: int
+    observations: int
+
+    @property
+    def aic(self) -> float:
+        return -2 * self.loglik + 2 * self.parameters
+
+    @property
+    def bic(self) -> float:
+        return -2 * self.loglik + self.parameters * math.log(self.observations)
+
+    @property
+    def aicc(self) -> float:
+        left = max(self.observations, self.parameters + 2) - self.parameters - 1
+        return self.aic + 2 * self.parameters * (self.parameters + 1) / left
 
 
 @dataclass(frozen=True)
@@ -110,7 +164,12 @@ class TestResult:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit(Shown):
-    """A fitted model: what was asked, the rows analysed, and everything estimated."""
+    """A fitted model: what was asked, the rows analysed, and everything estimated.
+
+    omnibus : test of all moderators (without moderators: of the mean).
+    statistics : ``"ML"`` and ``"REML"`` -> log-likelihood and information criteria at these estimates.
+    scale : coefficients of the variance in a location-scale model; variances : (k,) fitted tau^2 of each effect.
+    """
 
     spec: Spec
     effects: Effects
@@ -121,6 +180,10 @@ class Fit(Shown):
     loglik: float
     optimum: Optimum
     notes: tuple[Note, ...] = ()
+    omnibus: TestResult | None = None
+    statistics: dict[str, FitStatistics] = field(default_factory=dict)
+    scale: Coefficients | None = None
+    variances: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-Estimator = Literal["REML", "ML", "EE"]
-Test = Literal["z", "t", "knapp-hartung", "CR2"]
+Estimator = Literal[
+    "REML", "ML", "EE", "DL", "DL2", "HE", "HS", "HSk", "SJ", "SJIT", "PM", "PMM", "EB", "DLIT", "GENQ", "GENQM"
+]
+Test = Literal["z", "t", "knapp-hartung", "knapp-hartung-floor", "CR2"]
 
 
 Structure = Literal[
@@ -84,7 +86,24 @@ class Slopes:
         return f"{'+'.join(self.columns)}|{self.by}"
 
 
-Term = Intercept | Known | Inner | Slopes
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """A random intercept per effect whose variance follows a design: location-scale model.
+
+    matrix : (k, q) design of the variance; names : q names; link : variance = exp(Z a), or Z a (kept positive).
+    Source: Viechtbauer & Lopez-Lopez (2022), Res Synth Methods 13:697.
+    """
+
+    matrix: np.ndarray
+    names: tuple[str, ...]
+    link: Literal["log", "identity"] = "log"
+
+    @property
+    def name(self) -> str:
+        return "scale"
+
+
+Term = Intercept | Known | Inner | Slopes | Scale
 
 
 @dataclass(frozen=True)
@@ -97,6 +116,8 @@ class Spec:
         Satterthwaite degrees of freedom.
     cluster : column whose levels are independent; used by ``"CR2"`` and to split the likelihood.
     level : confidence level.
+    weights : column of the weights of the effects in the coefficients, ``"equal"``, or "" = inverse variance
+        (models with one effect per study only).
     """
 
     terms: tuple[Term, ...]
@@ -104,6 +125,19 @@ class Spec:
     test: Test = "CR2"
     cluster: str = "study"
     level: float = 0.95
+    weights: str = ""
+
+    @classmethod
+    def random_effects(
+        cls, method: Estimator = "REML", test: Test = "knapp-hartung", *, level: float = 0.95
+    ) -> Spec:
+        """One effect per study, tau^2 by `method`; Knapp-Hartung intervals unless said otherwise."""
+        return cls((Intercept(("row",)),), method, test, level=level)
+
+    @classmethod
+    def equal_effects(cls, test: Test = "z", *, level: float = 0.95) -> Spec:
+        """One true effect behind all studies."""
+        return cls((), "EE", test, level=level)
 
     @classmethod
     def che(cls, *, level: float = 0.95) -> Spec:
