@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..records import Design, Effects, Fit, Spec
 from .multilevel import fit_multilevel
+from .univariate import fit_univariate, is_univariate
 
 
 def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fit | None = None) -> Fit:
@@ -19,4 +20,6 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
     InputError for data that cannot be analysed, OptionError for an unknown choice in `spec`.
     """
     matrix = Design.intercept(effects.k) if design is None else design
+    if is_univariate(effects, spec):
+        return fit_univariate(effects, matrix, spec)
     return fit_multilevel(effects, matrix, spec, start=start)

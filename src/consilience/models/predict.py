@@ -14,13 +14,15 @@ from ..inference.robust import CORRECTIONS, robust_covariance, satterthwaite
 from ..inference.working import working_of
 from ..records import Fit, Prediction
 
-Convention = Literal["coefficient", "normal", "k-p", "m-1", "m-2"]
+Convention = Literal["coefficient", "normal", "k-p", "k-p-1", "m-1", "m-2", "tau-only"]
 CONVENTIONS: dict[str, str] = {
     "coefficient": "t with the degrees of freedom of the predicted mean",
     "normal": "normal",
     "k-p": "t with k - p degrees of freedom (k effects, p coefficients)",
+    "k-p-1": "t with k - p - 1 degrees of freedom (k effects, p coefficients; Riley, Higgins & Deeks 2011)",
     "m-1": "t with m - 1 degrees of freedom (m clusters)",
     "m-2": "t with m - 2 degrees of freedom (m clusters)",
+    "tau-only": "normal, as if the mean were known without error",
 }
 
 
@@ -49,7 +51,8 @@ def predict(fit: Fit, x: np.ndarray | None = None, *, interval: Convention = "co
     with np.errstate(invalid="ignore"):
         half = t_isf(tail, df) * se
         df_pi = _prediction_df(fit, interval, df)
-        wide = t_isf(tail, df_pi) * np.hypot(se, np.sqrt(fit.components.total))
+        known = interval == "tau-only"
+        wide = t_isf(tail, df_pi) * np.hypot(0.0 if known else se, np.sqrt(fit.components.total))
     return Prediction(
         estimate=estimate,
         se=se,
@@ -94,7 +97,14 @@ def _degrees(fit: Fit, rows: np.ndarray) -> np.ndarray:
 def _prediction_df(fit: Fit, interval: Convention, df: np.ndarray) -> np.ndarray:
     k, p = fit.design.matrix.shape
     m = len(set(fit.effects[fit.spec.cluster].tolist()))
-    given = {"normal": np.inf, "k-p": k - p, "m-1": m - 1, "m-2": m - 2}
+    given = {
+        "normal": np.inf,
+        "tau-only": np.inf,
+        "k-p": k - p,
+        "k-p-1": k - p - 1,
+        "m-1": m - 1,
+        "m-2": m - 2,
+    }
     if interval == "coefficient":
         return df
     return np.full(len(df), given[interval] if given[interval] > 0 else np.nan)

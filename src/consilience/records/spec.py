@@ -8,7 +8,22 @@ from typing import Literal
 import numpy as np
 
 Estimator = Literal[
-    "REML", "ML", "EE", "DL", "DL2", "HE", "HS", "HSk", "SJ", "SJIT", "PM", "PMM", "EB", "DLIT", "GENQ", "GENQM"
+    "REML",
+    "ML",
+    "EE",
+    "DL",
+    "DL2",
+    "HE",
+    "HS",
+    "HSk",
+    "SJ",
+    "SJIT",
+    "PM",
+    "PMM",
+    "EB",
+    "DLIT",
+    "GENQ",
+    "GENQM",
 ]
 Test = Literal["z", "t", "knapp-hartung", "knapp-hartung-floor", "CR2"]
 

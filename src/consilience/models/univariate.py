@@ -1,0 +1,148 @@
+"""One effect per study: Effects + Design + Spec -> Fit, by the batch kernels with one analysis."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..base.linalg import dependent_columns
+from ..base.options import choose
+from ..inference.heterogeneity import heterogeneity_of
+from ..inference.knapp_hartung import UNIVARIATE_TESTS, coefficients_of, moderators, omnibus_test
+from ..likelihood.batch import ESTIMATORS, BatchFit, fit_batch
+from ..likelihood.moments import MOMENTS
+from ..records import Components, Design, Effects, Fit, FitStatistics, Intercept, Note, Optimum, Spec
+
+ITERATED = ("SJIT", "PM", "PMM", "EB", "DLIT", "GENQM")
+MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estimates of other programs may sit at another."
+
+
+def is_univariate(effects: Effects, spec: Spec) -> bool:
+    """Can `fit_univariate` fit it? One random intercept per row or none, independent effects, no robust test."""
+    row = len(spec.terms) == 1 and isinstance(spec.terms[0], Intercept) and spec.terms[0].by == ("row",)
+    return (row or not spec.terms) and spec.test in UNIVARIATE_TESTS and _dependent(effects) is None
+
+
+def fit_univariate(effects: Effects, design: Design, spec: Spec) -> Fit:
+    """Equal-effects or random-effects model or meta-regression with independent effects.
+
+    ML and REML give the global maximum (see `likelihood.search`); the other estimators are those of
+    `likelihood.moments`. A given tau^2 is ``Intercept(("row",), variance=...)``; no random term means equal effects.
+
+    Raises
+    ------
+    InputError ``dependent-effects`` (effects with a covariance), ``dependent-columns`` (naming them),
+    ``too-few-effects``, ``variance-not-positive``, ``effect-not-finite``, ``weights-not-valid``.
+    OptionError for an unknown estimator or test.
+    """
+    _check(effects, design, spec)
+    x = design.matrix
+    common = x.shape[1] == 1 and bool((x == 1).all())
+    method = "EE" if not spec.terms else spec.method
+    given = spec.terms[0].variance if spec.terms and isinstance(spec.terms[0], Intercept) else None
+    weights = _weights(effects, spec)
+    batch = fit_batch(effects.y, effects.v, None if common else x, method=method, weights=weights, tau2=given)
+    coefficients = coefficients_of(batch, design.names, test=spec.test, level=spec.level)
+    others = moderators(x)
+    null = None
+    if 0 < len(others) < x.shape[1] and given is None:
+        null = fit_batch(effects.y, effects.v, method=method, weights=weights)
+    tau2 = batch.tau2
+    names = ("row",) if spec.terms else ()
+    return Fit(
+        spec=spec,
+        effects=effects,
+        design=design,
+        coefficients=coefficients,
+        components=Components(
+            names, tau2[: len(names)], theta=tau2[: len(names)], se=batch.tau2_se[: len(names)]
+        ),
+        heterogeneity=heterogeneity_of(batch, null=null),
+        loglik=float(batch.loglik_ml[0] if method in ("ML", "EE") else batch.loglik_reml[0]),
+        optimum=_optimum(batch, method, given=given is not None),
+        notes=_notes(batch, method),
+        omnibus=omnibus_test(coefficients, others),
+        statistics=_statistics(batch, estimated=bool(names) and given is None),
+    )
+
+
+def _check(effects: Effects, design: Design, spec: Spec) -> None:
+    choose(spec.method, ESTIMATORS, what="Estimator")
+    choose(spec.test, UNIVARIATE_TESTS, what="Test")
+    k, p = design.matrix.shape
+    if k != effects.k:
+        raise InputError(f"The design has {k} rows but there are {effects.k} effects.", code="shape")
+    if k < p or k == 0:
+        raise InputError(
+            f"{k} effects cannot estimate {p} coefficients.",
+            code="too-few-effects",
+            advice="Use fewer moderators or more effects.",
+        )
+    rows = _dependent(effects)
+    if rows is not None:
+        raise InputError(
+            f"Effects in rows {', '.join(str(r + 1) for r in rows)} have a sampling covariance.",
+            code="dependent-effects",
+            advice="Use a model with a random intercept per study.",
+        )
+    dependent = dependent_columns(design.matrix) if p > 1 or not design.matrix.any() else []
+    if dependent:
+        named = ", ".join(f'"{design.names[j]}"' for j in dependent)
+        raise InputError(
+            f"Column {named} of the design is a combination of the columns before it.",
+            code="dependent-columns",
+            advice="Leave it out.",
+        )
+
+
+def _dependent(effects: Effects) -> np.ndarray | None:
+    """Rows of the first group of effects with a covariance, if any."""
+    for block in effects.blocks:
+        if np.count_nonzero(block.matrix - np.diag(np.diag(block.matrix))):
+            return block.rows
+    return None
+
+
+def _weights(effects: Effects, spec: Spec) -> np.ndarray | None:
+    if not spec.weights:
+        return None
+    if spec.weights == "equal":
+        return np.ones(effects.k)
+    choose(spec.weights, effects.columns, what="Column of weights")
+    return np.asarray(effects[spec.weights], dtype=float)
+
+
+def _optimum(batch: BatchFit, method: str, *, given: bool) -> Optimum:
+    if given:
+        return Optimum("fixed")
+    if method == "EE" or (method in MOMENTS and method not in ITERATED) or batch.df[0] <= 0:
+        return Optimum("closed-form" if batch.df[0] > 0 or method == "EE" else "not-identified")
+    tau2, steps = float(batch.tau2[0]), int(batch.steps[0])
+    status = "converged" if tau2 > 0 else "boundary"
+    score = abs(float(batch.score[0])) if tau2 > 0 and method in ("ML", "REML") else 0.0
+    return Optimum(status, steps, score, int(batch.maxima[0]))  # type: ignore[arg-type]
+
+
+def _notes(batch: BatchFit, method: str) -> tuple[Note, ...]:
+    notes = []
+    if batch.maxima[0] > 1:
+        notes.append(Note("several-maxima", "info", MODES_NOTE.format(n=int(batch.maxima[0]))))
+    if batch.df[0] <= 0 and method != "EE":
+        notes.append(
+            Note(
+                "not-identified",
+                "warning",
+                "As many coefficients as effects: tau^2 cannot be estimated, taken as 0.",
+            )
+        )
+    return tuple(notes)
+
+
+def _statistics(batch: BatchFit, *, estimated: bool) -> dict[str, FitStatistics]:
+    k, p = int(batch.k[0]), int(batch.k[0] - batch.df[0])
+    parameters = p + estimated
+    ml, reml = float(batch.loglik_ml[0]), float(batch.loglik_reml[0])
+    result = {"ML": FitStatistics(ml, -2 * (ml - float(batch.saturated[0])), parameters, k)}
+    if k > p:
+        result["REML"] = FitStatistics(reml, -2 * reml, parameters, k - p)
+    return result
