@@ -1,0 +1,8 @@
+"""Effect sizes: from what trials printed to effects with their sampling covariance."""
+
+from .dependence import fill_covariance, with_covariance
+from .people import count_people
+from .ratios import trial_ratios
+from .trials import trial_effects
+
+__all__ = ["count_people", "fill_covariance", "trial_effects", "trial_ratios", "with_covariance"]

@@ -1,0 +1,90 @@
+"""Candidates to Effects: the way in use, its columns, and a reason for every row that is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from consilience.records import Columns, Dropped, Effects, OutcomeRule, Reported
+
+from .candidates import NAN, Candidate, Failure, Standardised
+from .cells import Cells
+from .effect_columns import effect_columns
+from .pairing import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One effect: where it stands, the way in use and the best other one (-1 = none), as positions in the candidates."""
+
+    comparison: Comparison
+    best: int
+    second: int
+    rule: OutcomeRule
+
+
+def assemble(
+    reported: Reported,
+    computed: tuple[Sequence[Candidate], Standardised],
+    made: Sequence[Made],
+    cells: Cells,
+    *,
+    measure: str = "ppc-g",
+) -> Effects:
+    """Effects without covariance: ``ppc-g`` oriented towards benefit, anything else in its own direction."""
+    candidates, sizes = computed
+    best = np.array([m.best for m in made], dtype=np.intp)
+    second = np.array([m.second for m in made], dtype=np.intp)
+    flip = measure == "ppc-g"
+    sign = np.array([-1.0 if flip and m.rule.better == "lower" else 1.0 for m in made])
+    columns = effect_columns(reported, [(m.comparison, candidates[m.best], m.rule) for m in made], cells)
+    columns["part_treatment"], columns["part_control"] = sizes.part_t[best], sizes.part_c[best]
+    other = second >= 0
+    routes = [candidates[i].route if i >= 0 else "" for i in second]
+    columns["second_route"] = np.array(routes, dtype=object)
+    columns["second_y"] = np.where(other, sign * sizes.y[second], NAN) if len(made) else np.empty(0)
+    columns["second_v"] = np.where(other, sizes.v[second], NAN) if len(made) else np.empty(0)
+    study = np.array([m.comparison.study for m in made], dtype=object)
+    return Effects(sign * sizes.y[best], sizes.v[best], study, measure, columns=columns)
+
+
+def list_dropped(
+    reported: Reported, failures: Sequence[tuple[str, str, Failure]], used: Sequence[Candidate]
+) -> list[Dropped]:
+    """Every row that no effect rests on, with its reason; rows that nothing has mentioned come last."""
+    tables = (reported.arms, reported.contrasts)
+    seen: tuple[set[int], set[int]] = (set(), set())
+    for candidate in used:
+        seen[0].update(candidate.arm_rows)
+        seen[1].update((candidate.contrast_row,) if candidate.contrast_row >= 0 else ())
+    dropped: list[Dropped] = []
+    for study, outcome, failure in failures:
+        contrast_rows = (failure.contrast_row,) if failure.contrast_row >= 0 else ()
+        for table, rows, known in zip(tables, (failure.arm_rows, contrast_rows), seen, strict=True):
+            fresh = [row for row in rows if row not in known]
+            if fresh:
+                known.update(fresh)
+                lines = tuple(int(table.lines[row]) for row in fresh)
+                dropped.append(Dropped(study, outcome, table.file, lines, failure.code, failure.reason))
+    return dropped + _unmentioned(tables, seen)
+
+
+def _unmentioned(tables: tuple[Columns, ...], seen: tuple[set[int], set[int]]) -> list[Dropped]:
+    """Rows that took part in nothing: a baseline without a later row, or a second opinion on a better route."""
+    reasons = (
+        ("no-later-row", "The same arm has no later row for this outcome that an effect could be made with."),
+        (
+            "second-route",
+            "The effect is made from better numbers of the same comparison; this row only checks it.",
+        ),
+    )
+    dropped = []
+    for table, known, (code, reason) in zip(tables, seen, reasons, strict=True):
+        study, outcome = table.text("study"), table.text("outcome")
+        for row in range(len(table)):
+            if row not in known:
+                line = (int(table.lines[row]),)
+                dropped.append(Dropped(str(study[row]), str(outcome[row]), table.file, line, code, reason))
+    return dropped

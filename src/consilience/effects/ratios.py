@@ -1,0 +1,143 @@
+"""Log ratio of ratios: by how many percent the treated arm changed more than the control arm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from consilience.records import Effects, Plan, Reported
+
+from .arm_view import ArmView, Choice, arm_sizes, joint_r, view
+from .assemble import Made, assemble, list_dropped
+from .candidates import NAN, Candidate, Failure, both_known, standardise
+from .cells import Cells, resolve_cells
+from .dependence import with_covariance
+from .pairing import Comparison, pair_rows
+from .ppc import mean_covariance, mean_variance
+from .routes_arms import sizes_failure
+from .trials import RChoice, choice_of
+
+EQUAL_CV = "the coefficient of variation after treatment is taken from before it (or the reverse)"
+
+
+def trial_ratios(
+    reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None
+) -> Effects:
+    """Log ratio of ratios D = ln(MT,post/MT,pre) - ln(MC,post/MC,pre), in the marker's own direction.
+
+    Only where means on a ratio scale, geometric means, medians or logarithms are given before and after in both arms.
+    v = sum over arms of s1^2/(n m1^2) + s0^2/(n m0^2) - 2 r s1 s0/(n m1 m0); with logarithms
+    (L1 + L0 - 2 r sqrt(L1 L0))/n, L their variances. Percent change = 100 (exp(D) - 1).
+
+    Parameters
+    ----------
+    reported, plan, r, rho : as in `trial_effects`.
+
+    Returns
+    -------
+    Effects with measure ``"lnrr"``, natural logs, negative = the treated arm fell more; covariance filled.
+
+    Source: Hedges, Gurevitch & Curtis (1999), eq. 1 for one ratio; the pre-post covariance by the delta method
+    (Lajeunesse 2011).
+    """
+    cells = resolve_cells(reported.arms)
+    pairing = pair_rows(reported)
+    made: list[Made] = []
+    candidates: list[Candidate] = []
+    failures = list(pairing.failures)
+    for comparison in pairing.comparisons:
+        rule = plan.outcomes.get(comparison.outcome)
+        if rule is None:
+            reason = f'The outcome "{comparison.outcome}" is not declared in the protocol.'
+            way: Candidate | Failure = Failure("outcome-not-declared", reason)
+        else:
+            way = _ratio(comparison, cells, choice_of(rule, r))
+        if rule is None or isinstance(way, Failure):
+            assert isinstance(way, Failure)
+            contrast = comparison.contrasts[0] if comparison.contrasts else -1
+            failure = replace(way, arm_rows=comparison.arm_rows, contrast_row=contrast)
+            failures.append((comparison.study, comparison.outcome, failure))
+            continue
+        made.append(Made(comparison, len(candidates), -1, rule))
+        candidates.append(way)
+    sizes = standardise(candidates, plan.variance)
+    effects = assemble(reported, (candidates, sizes), made, cells, measure="lnrr")
+    dropped = list_dropped(reported, failures, candidates)
+    return with_covariance(replace(effects, dropped=tuple(dropped)), plan.rho if rho is None else rho)
+
+
+def _ratio(c: Comparison, cells: Cells, choice: Choice) -> Candidate | Failure:
+    """The ratio from arithmetic means if all four are positive raw means, else from logarithms."""
+    if c.post_t < 0 or c.post_c < 0:
+        return Failure(
+            "no-ratio", "Known only as a comparison of the arms: it says nothing about percent change."
+        )
+    if min(c.pre_t, c.post_t, c.pre_c, c.post_c) < 0:
+        return Failure("no-ratio", "A percent change needs values before and after treatment in both arms.")
+    n_t, n_c = arm_sizes(c, cells)
+    failure = sizes_failure(c, n_t, n_c)
+    if failure is not None:
+        return failure
+    negative = False
+    for log in (False, True):
+        t = view(cells, c.pre_t, c.post_t, n_t, log=log, choice=choice)
+        k = view(cells, c.pre_c, c.post_c, n_c, log=log, choice=choice)
+        means = (t.pre, t.post, k.pre, k.post)
+        if not both_known(*means):
+            continue
+        if not log and (min(means) <= 0 or {t.pre_kind, t.post_kind, k.pre_kind, k.post_kind} != {"mean"}):
+            negative = negative or min(means) <= 0
+            continue
+        part_t, part_c = _part(t, log=log), _part(k, log=log)
+        if part_t > 0 and part_c > 0:
+            return _candidate(c, t, k, (part_t, part_c), log=log)
+    if negative:
+        return Failure("means-not-positive", "A percent change needs positive means on a ratio scale.")
+    return Failure(
+        "no-ratio", "A percent change needs means with SDs, geometric means or logarithms before and after."
+    )
+
+
+def _spread_pair(arm: ArmView, *, log: bool) -> tuple[float, float]:
+    """Relative SDs before and after (SDs of the logarithm, or coefficients of variation); a missing one copies the other."""
+    before = arm.pre_sd if log else arm.pre_sd / arm.pre
+    after = arm.post_sd if log else arm.post_sd / arm.post
+    return (after if math.isnan(before) else before), (before if math.isnan(after) else after)
+
+
+def _part(arm: ArmView, *, log: bool) -> float:
+    """One arm's share of v; NaN where no SD is known."""
+    s0, s1 = _spread_pair(arm, log=log)
+    if math.isnan(s0):
+        return NAN
+    if not log:
+        return (s1**2 + s0**2 - 2 * arm.r * s1 * s0) / arm.n
+    level = s0 * s1
+    covariance = mean_covariance(arm.pre_kind, arm.post_kind, arm.r, level) * level
+    own = s0**2 * mean_variance(arm.pre_kind, s0**2) + s1**2 * mean_variance(arm.post_kind, s1**2)
+    return (own - 2 * covariance) / arm.n
+
+
+def _candidate(c: Comparison, t: ArmView, k: ArmView, parts: tuple[float, float], *, log: bool) -> Candidate:
+    r, source = joint_r(t, k)
+    copied = any(math.isnan(sd) for arm in (t, k) for sd in (arm.pre_sd, arm.post_sd))
+    changes = [arm.post - arm.pre if log else math.log(arm.post / arm.pre) for arm in (t, k)]
+    return Candidate(
+        rank=10 if log else 20,
+        code="ratio-geometric" if log else "ratio-arithmetic",
+        group="before and after",
+        route="ratio of ratios of geometric means" if log else "ratio of ratios of means",
+        cells="means",
+        difference=changes[0] - changes[1],
+        sd=1.0,
+        n_t=t.n,
+        n_c=k.n,
+        part_t=parts[0],
+        part_c=parts[1],
+        basis="change",
+        r=r,
+        r_source=source,
+        assumptions=(EQUAL_CV,) if copied else (),
+        exactness="fixed",
+        arm_rows=c.arm_rows,
+    )

@@ -1,0 +1,322 @@
+"""Ways to an effect from the rows of two arms: before and after, change, final values, events."""
+
+from __future__ import annotations
+
+import math
+
+from .arm_view import ArmView, Choice, arm_sizes, joint_r, standardiser, view
+from .candidates import Candidate, Failure, both_known
+from .cells import Cells
+from .convert_statistics import LOGISTIC_SD
+from .pairing import Comparison, nan_row
+from .ppc import change_variance, mean_variance, pooled_sd
+
+MADE = {
+    "converted": "log means and SDs are converted from raw ones, as if values were lognormal (Higgins 2008)",
+    "quartiles": "means and SDs are made from medians and quartiles (Luo 2018, Wan 2014)",
+    "range": "means and SDs are made from medians and ranges (Luo 2018, Wan 2014)",
+    "median": "log means and SDs are made from medians and quartiles, as if values were lognormal",
+}
+
+
+def arm_candidates(c: Comparison, cells: Cells, choice: Choice) -> tuple[list[Candidate], Failure | None]:
+    """All ways to this effect that the arms table allows, or why there is none.
+
+    On the log scale where the outcome's rule says so and the printed numbers allow it, else on the raw scale.
+    Final values are used only where nothing about the baseline is known.
+    """
+    if c.post_t < 0 or c.post_c < 0:
+        return [], None
+    events, failure = _events(c, cells)
+    n_t, n_c = arm_sizes(c, cells)
+    if not events and (failure := failure or sizes_failure(c, n_t, n_c)):
+        return [], failure
+    if events:
+        return events, None
+    log_first = choice.rule.scale == "log"
+    views = []
+    for log in (log_first, not log_first):
+        t = view(cells, c.pre_t, c.post_t, n_t, log=log, choice=choice)
+        views.append((log, t, view(cells, c.pre_c, c.post_c, n_c, log=log, choice=choice)))
+    out = []
+    for way in (_before_after, _change):
+        made = next((x for log, t, k in views if (x := way(c, t, k, log=log))), None)
+        if made is not None:
+            out.append(made)
+    if not out:
+        out = [x for log, t, k in views if (x := _final(c, t, k, log=log))][:1]
+    for candidate in out:
+        _note_scale(candidate, choice)
+    return (out, None) if out else ([], _why_not(c, views))
+
+
+def sizes_failure(c: Comparison, n_t: float, n_c: float) -> Failure | None:
+    if not both_known(n_t, n_c):
+        which = (
+            "both arms"
+            if math.isnan(n_t) and math.isnan(n_c)
+            else ("treated" if math.isnan(n_t) else "control")
+        )
+        where = which if which == "both arms" else f"the {which} arm"
+        return Failure(
+            "arm-sizes-unknown",
+            f"The number of people analysed in {where} at this time is not given: fill in n.",
+            c.arm_rows,
+        )
+    if n_t + n_c < 4:
+        return Failure(
+            "too-few-people", f"{n_t + n_c:g} people in both arms allow no effect size.", c.arm_rows
+        )
+    return None
+
+
+def _why_not(c: Comparison, views: list[tuple[bool, ArmView, ArmView]]) -> Failure:
+    """The reason, most basic first, why means and changes of two arms give nothing."""
+    arms = [arm for _, t, k in views for arm in (t, k)]
+    sds = [s for arm in arms for s in (arm.pre_sd, arm.post_sd, arm.change_sd) if not math.isnan(s)]
+    located = {log: all(both_known(a.post) or both_known(a.change) for a in (t, k)) for log, t, k in views}
+    if not any(located.values()):
+        code, reason = (
+            "no-result",
+            "No mean, geometric mean, median or change is given for both arms at this time.",
+        )
+    elif sds and not any(s > 0 for s in sds):
+        code, reason = (
+            "sd-zero",
+            "All SDs are zero, so that nothing can be standardised: check the printed cells.",
+        )
+    elif not sds:
+        code, reason = (
+            "no-dispersion",
+            "No SD, SE, confidence interval, t or p is given: nothing to standardise with.",
+        )
+    else:
+        code, reason = (
+            "no-baseline",
+            (
+                "The numbers given do not combine to an effect: needed are means before and after with an SD, "
+                "or changes with an SD, or final means with their SDs, on one scale in both arms."
+            ),
+        )
+    return Failure(code, reason, c.arm_rows)
+
+
+def _note_scale(candidate: Candidate, choice: Choice) -> None:
+    if choice.rule.scale == "log" and candidate.scale == "raw":
+        more = "the outcome is declared skewed, but the printed numbers allow only the raw scale"
+    elif choice.rule.scale == "raw" and candidate.scale == "log":
+        more = "printed on the log scale: the effect is in units of the SD of the logarithm"
+    else:
+        return
+    candidate.assumptions = (*candidate.assumptions, more)
+
+
+def _arm_part(arm: ArmView, sd: float, *, log: bool) -> float:
+    """Variance of one arm's mean change in units of sd^2: from the printed SD of change, else from r."""
+    if arm.change_sd >= 0 and arm.r_source != "reported":
+        return arm.change_sd**2 / (arm.n * sd**2)
+    pre, post = arm.pre_kind or "mean", arm.post_kind or "mean"
+    return change_variance(pre, post, r=arm.r, n=arm.n, log_variance=sd**2 if log else 0.0)
+
+
+def _assumed(t: ArmView, c: ArmView) -> list[str]:
+    """What the use of r and of the change SDs rests on."""
+    out = []
+    for arm in (t, c):
+        if arm.r_source.startswith("assumed"):
+            text = f"pre-post correlation {arm.r:g}, {arm.r_source}"
+            if text not in out:
+                out.append(text)
+    if t.refused or c.refused:
+        out.append(
+            "a printed SD of change is impossible next to the SDs before and after (|r| > 1): not used"
+        )
+    return out
+
+
+def _kinds(arms: tuple[ArmView, ArmView], *, log: bool, final: bool) -> tuple[str, str, list[str]]:
+    """Stable code, words and assumptions for the kinds of location in use."""
+    kinds = {k for arm in arms for k in ((arm.post_kind,) if final else (arm.pre_kind, arm.post_kind))}
+    geometric = all(arm.spread == "geometric CI" for arm in arms)
+    made = [MADE[kind] for kind in sorted(kinds) if kind in MADE]
+    if kinds == {"mean"}:
+        if not log:
+            return "means", "means", made
+        return (
+            ("geometric-means", "geometric means", made)
+            if geometric
+            else ("log-means", "means of logarithms", made)
+        )
+    if kinds == {"converted"}:
+        return "means-to-log", "means, converted to the log scale,", made
+    if kinds <= {"median", "quartiles", "range"}:
+        return ("medians-log", "medians, on the log scale,", made) if log else ("medians", "medians", made)
+    return (
+        ("mixed-log", "means and medians, on the log scale,", made)
+        if log
+        else ("mixed", "means and medians", made)
+    )
+
+
+def _spreads(t: ArmView, c: ArmView) -> str:
+    words = [word.replace("geometric ", "") for word in dict.fromkeys((t.spread, c.spread)) if word]
+    return " and ".join(words) or "no SD"
+
+
+def _before_after(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | None:
+    """Route 1: pretest-posttest-control g (Morris 2008) from means before and after."""
+    sd, about_sd = standardiser(t, k)
+    if not both_known(t.pre, t.post, k.pre, k.post) or not sd > 0:
+        return None
+    code, words, made = _kinds((t, k), log=log, final=False)
+    r, source = joint_r(t, k)
+    return Candidate(
+        rank=10,
+        code=f"pre-post-{code}",
+        group="before and after",
+        route=f"pre and post {words} with {_spreads(t, k)}",
+        cells="means",
+        difference=(t.post - t.pre) - (k.post - k.pre),
+        sd=sd,
+        n_t=t.n,
+        n_c=k.n,
+        part_t=_arm_part(t, sd, log=log),
+        part_c=_arm_part(k, sd, log=log),
+        basis="change",
+        r=r,
+        r_source=source,
+        assumptions=tuple(x for x in (*made, about_sd, *_assumed(t, k)) if x),
+        scale="log" if log else "raw",
+        arm_rows=c.arm_rows,
+    )
+
+
+def _change(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | None:
+    """Routes 2 and 4: mean changes over the baseline SD, else over the SD of change, rescaled."""
+    if not both_known(t.change, k.change):
+        return None
+    sd, about_sd = standardiser(t, k)
+    printed = both_known(t.change_sd, k.change_sd)
+    if not sd > 0:
+        return _change_score(c, t, k, log=log) if printed else None
+    spreads = (
+        " and ".join(dict.fromkeys(x for x in (t.change_spread, k.change_spread) if x)) or "no dispersion"
+    )
+    assumed = [] if printed else _assumed(t, k)
+    derived = all(arm.r_source.startswith("derived") for arm in (t, k))
+    r, source = joint_r(t, k) if derived or not printed else (math.nan, "not needed")
+    return Candidate(
+        rank=20 if printed else 25,
+        code="change-means-baseline-sd" if printed else "change-means-no-dispersion",
+        group="change",
+        route=f"change means with {spreads} over the baseline SD",
+        cells="change",
+        difference=t.change - k.change,
+        sd=sd,
+        n_t=t.n,
+        n_c=k.n,
+        part_t=_arm_part(t, sd, log=log),
+        part_c=_arm_part(k, sd, log=log),
+        basis="change",
+        r=r,
+        r_source=source,
+        assumptions=tuple(x for x in (about_sd, *assumed) if x),
+        scale="log" if log else "raw",
+        arm_rows=c.arm_rows,
+    )
+
+
+def _change_score(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | None:
+    """Route 4: d = difference of changes / SD of change, times sqrt(2(1 - r)) to the SD of the values."""
+    sd_change = float(pooled_sd(t.change_sd, t.n, k.change_sd, k.n))
+    r, source = joint_r(t, k)
+    if not sd_change > 0 or not r < 1:
+        return None
+    rescaled = "the change-score d is rescaled to the SD of the values by sqrt(2(1 - r))"
+    spreads = " and ".join(dict.fromkeys((t.change_spread, k.change_spread)))
+    return Candidate(
+        rank=40,
+        code="change-score-d",
+        group="change",
+        route=f"change means with {spreads}, no baseline SD: change-score d",
+        cells="change",
+        difference=t.change - k.change,
+        sd=sd_change / math.sqrt(2 * (1 - r)),
+        n_t=t.n,
+        n_c=k.n,
+        part_t=2 * (1 - r) / t.n,
+        part_c=2 * (1 - r) / k.n,
+        basis="change",
+        r=r,
+        r_source=source,
+        assumptions=(rescaled, *_assumed(t, k)),
+        scale="log" if log else "raw",
+        arm_rows=c.arm_rows,
+    )
+
+
+def _final(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | None:
+    """Route 5: difference of final means over their own SD (F3), without the baseline."""
+    after_t, after_c = t.post_sd, k.post_sd
+    if not both_known(t.post, k.post, after_t, after_c):
+        return None
+    sd = float(pooled_sd(after_t, t.n, after_c, k.n))
+    if not sd > 0:
+        return None
+    code, words, made = _kinds((t, k), log=log, final=True)
+    log_variance = sd**2 if log else 0.0
+    return Candidate(
+        rank=50,
+        code=f"final-{code}",
+        group="final values",
+        route=f"final {words} with {_spreads(t, k)}",
+        cells="means",
+        difference=t.post - k.post,
+        sd=sd,
+        n_t=t.n,
+        n_c=k.n,
+        part_t=mean_variance(t.post_kind, log_variance) / t.n,
+        part_c=mean_variance(k.post_kind, log_variance) / k.n,
+        basis="final",
+        assumptions=(*made, "no adjustment for baseline"),
+        scale="log" if log else "raw",
+        arm_rows=(c.post_t, c.post_c),
+    )
+
+
+def _events(c: Comparison, cells: Cells) -> tuple[list[Candidate], Failure | None]:
+    """2x2 counts to ln OR to d = ln OR sqrt(3)/pi; 0.5 is added to all cells where one is zero."""
+    numbers = [nan_row(column, row) for row in (c.post_t, c.post_c) for column in (cells.events, cells.total)]
+    if not both_known(*numbers):
+        return [], None
+    (yes_t, n_t, yes_c, n_c), rows = numbers, (c.post_t, c.post_c)
+    table = [yes_t, n_t - yes_t, yes_c, n_c - yes_c]
+    if min(table) < 0:
+        return [], Failure("events-above-total", "More events than people: check events and total.", rows)
+    if yes_t + yes_c in (0, n_t + n_c):
+        return [], Failure(
+            "no-contrast-in-events", "The event happened to nobody or to everybody in both arms.", rows
+        )
+    zero = min(table) == 0
+    a, b, x, y = (cell + 0.5 for cell in table) if zero else table
+    assumptions = ["ln OR to d by sqrt(3)/pi (logistic; Hasselblad & Hedges 1995)"]
+    if zero:
+        assumptions.append("0.5 is added to each cell because one is zero")
+    candidate = Candidate(
+        rank=60,
+        code="events",
+        group="statistic",
+        route=f"events {yes_t:g}/{n_t:g} v {yes_c:g}/{n_c:g}: odds ratio to d",
+        cells="events",
+        difference=math.log(a * y / (b * x)) / LOGISTIC_SD,
+        sd=1.0,
+        n_t=n_t,
+        n_c=n_c,
+        part_t=(1 / a + 1 / b) / LOGISTIC_SD**2,
+        part_c=(1 / x + 1 / y) / LOGISTIC_SD**2,
+        basis="event",
+        assumptions=tuple(assumptions),
+        exactness="fixed",
+        arm_rows=rows,
+    )
+    return [candidate], None

@@ -1,0 +1,120 @@
+"""From the tables of a review to pretest-posttest-control g, one per trial x arms x outcome x time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from consilience.records import Effects, OutcomeRule, Plan, Reported
+
+from .arm_view import Choice, arm_sizes
+from .assemble import Made, assemble, list_dropped
+from .candidates import Candidate, Failure, standardise
+from .cells import Cells, resolve_cells
+from .contrast_numbers import ContrastNumbers, resolve_contrasts
+from .dependence import with_covariance
+from .pairing import Comparison, pair_rows
+from .plausibility import effect_notes
+from .routes_arms import arm_candidates
+from .routes_contrasts import contrast_candidates
+
+RChoice = Literal["low", "assumed", "high"]
+
+
+def choice_of(rule: OutcomeRule, r: RChoice) -> Choice:
+    """The outcome's rule with the value of r that this run uses."""
+    return Choice(rule, {"low": rule.r.low, "assumed": rule.r.value, "high": rule.r.high}[r])
+
+
+def trial_effects(
+    reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None
+) -> Effects:
+    """Pretest-posttest-control g of every comparison that the trials' printed numbers allow.
+
+    Each effect is a trial x treated arm x control arm x outcome x time. The ways to it, best first: means before and
+    after; mean changes over the baseline SD; a difference of changes over the baseline SD; change-score d; final
+    values; t, F, p, chi-squared, odds ratio or SMD. The best is used; the next best that rests on other printed
+    numbers is kept beside it.
+
+    Parameters
+    ----------
+    reported : the tables, decisions applied.
+    plan : directions, scales, correlations, kind of variance.
+    r : which end of each outcome's assumed pre-post correlation to use; reported and derived ones do not move.
+    rho : correlation of effects whose dependence is unknown; None = the plan's.
+
+    Returns
+    -------
+    Effects with measure ``"ppc-g"``, positive = benefit (outcomes without a direction: treated minus control, with
+    ``pooled`` 0), sampling covariance filled, rows that yield nothing in `dropped` with the reason.
+
+    Source: Morris (2008); METHODS of each route in `routes_arms` and `routes_contrasts`.
+    """
+    cells = resolve_cells(reported.arms)
+    pairing = pair_rows(reported)
+    numbers = resolve_contrasts(reported.contrasts, *_contrast_sizes(reported, pairing.comparisons, cells))
+    candidates: list[Candidate] = []
+    made: list[Made] = []
+    failures = list(pairing.failures)
+    for comparison in pairing.comparisons:
+        rule = plan.outcomes.get(comparison.outcome)
+        if rule is None:
+            failures.append((comparison.study, comparison.outcome, _undeclared(comparison)))
+            continue
+        ways, failed = _ways(comparison, cells, numbers, choice_of(rule, r))
+        failures.extend((comparison.study, comparison.outcome, f) for f in failed)
+        if ways:
+            made.append(_choose(comparison, ways, rule, len(candidates)))
+            candidates.extend(ways)
+    sizes = standardise(candidates, plan.variance)
+    effects = assemble(reported, (candidates, sizes), made, cells)
+    dropped = list_dropped(reported, failures, [candidates[m.best] for m in made])
+    notes = (*cells.notes, *numbers.notes)
+    effects = replace(effects, dropped=tuple(dropped), notes=notes)
+    effects = with_covariance(effects, plan.rho if rho is None else rho)
+    rows = [(m.comparison, candidates[m.best], m.rule) for m in made]
+    return replace(effects, notes=effects.notes + tuple(effect_notes(effects, rows, reported.arms, cells)))
+
+
+def _contrast_sizes(
+    reported: Reported, comparisons: Sequence[Comparison], cells: Cells
+) -> tuple[list[float], list[float]]:
+    """Arm sizes of every contrast: its own, else those of the arms at that time."""
+    n_t = reported.contrasts.number("n_treatment").tolist()
+    n_c = reported.contrasts.number("n_control").tolist()
+    for comparison in comparisons:
+        if comparison.contrasts:
+            from_arms = arm_sizes(comparison, cells)
+            for row in comparison.contrasts:
+                n_t[row] = from_arms[0] if math.isnan(n_t[row]) else n_t[row]
+                n_c[row] = from_arms[1] if math.isnan(n_c[row]) else n_c[row]
+    return n_t, n_c
+
+
+def _undeclared(comparison: Comparison) -> Failure:
+    reason = f'The outcome "{comparison.outcome}" is not declared in the protocol.'
+    contrast = comparison.contrasts[0] if comparison.contrasts else -1
+    return Failure("outcome-not-declared", reason, comparison.arm_rows, contrast)
+
+
+def _ways(
+    comparison: Comparison, cells: Cells, numbers: ContrastNumbers, choice: Choice
+) -> tuple[list[Candidate], list[Failure]]:
+    """All candidates of a comparison, best first, and the rows that gave none."""
+    ways, failure = arm_candidates(comparison, cells, choice)
+    failed = [failure] if failure else []
+    for row in comparison.contrasts:
+        more, failure = contrast_candidates(comparison, row, numbers, cells=cells, choice=choice)
+        ways = ways + more
+        if failure:
+            failed.append(failure)
+    return sorted(ways, key=lambda way: way.rank), failed
+
+
+def _choose(comparison: Comparison, ways: Sequence[Candidate], rule: OutcomeRule, start: int) -> Made:
+    """The best way and the best other one that rests on different printed cells."""
+    best = ways[0]
+    second = next((i for i, way in enumerate(ways) if way.cells != best.cells), -1)
+    return Made(comparison, start, start + second if second >= 0 else -1, rule)
