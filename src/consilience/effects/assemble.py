@@ -11,7 +11,7 @@ from consilience.records import Columns, Dropped, Effects, OutcomeRule, Reported
 
 from .candidates import NAN, Candidate, Failure, Standardised
 from .cells import Cells
-from .effect_columns import effect_columns
+from .effect_columns import effect_columns, places
 from .pairing import Comparison
 
 
@@ -44,6 +44,9 @@ def assemble(
     other = second >= 0
     routes = [candidates[i].route if i >= 0 else "" for i in second]
     columns["second_route"] = np.array(routes, dtype=object)
+    columns["second_lines"] = np.array(
+        [places(reported, candidates[i])[1] if i >= 0 else "" for i in second], object
+    )
     columns["second_y"] = np.where(other, sign * sizes.y[second], NAN) if len(made) else np.empty(0)
     columns["second_v"] = np.where(other, sizes.v[second], NAN) if len(made) else np.empty(0)
     study = np.array([m.comparison.study for m in made], dtype=object)
@@ -53,7 +56,10 @@ def assemble(
 def list_dropped(
     reported: Reported, failures: Sequence[tuple[str, str, Failure]], used: Sequence[Candidate]
 ) -> list[Dropped]:
-    """Every row that no effect rests on, with its reason; rows that nothing has mentioned come last."""
+    """Every row that yields nothing, with its reason.
+
+    `used` : all candidates, also those that only check a better one.
+    """
     tables = (reported.arms, reported.contrasts)
     seen: tuple[set[int], set[int]] = (set(), set())
     for candidate in used:
@@ -61,30 +67,23 @@ def list_dropped(
         seen[1].update((candidate.contrast_row,) if candidate.contrast_row >= 0 else ())
     dropped: list[Dropped] = []
     for study, outcome, failure in failures:
-        contrast_rows = (failure.contrast_row,) if failure.contrast_row >= 0 else ()
-        for table, rows, known in zip(tables, (failure.arm_rows, contrast_rows), seen, strict=True):
+        for table, rows, known in zip(tables, (failure.arm_rows, failure.contrast_rows), seen, strict=True):
             fresh = [row for row in rows if row not in known]
             if fresh:
                 known.update(fresh)
                 lines = tuple(int(table.lines[row]) for row in fresh)
                 dropped.append(Dropped(study, outcome, table.file, lines, failure.code, failure.reason))
-    return dropped + _unmentioned(tables, seen)
+    return dropped + _alone(reported.arms, seen[0])
 
 
-def _unmentioned(tables: tuple[Columns, ...], seen: tuple[set[int], set[int]]) -> list[Dropped]:
-    """Rows that took part in nothing: a baseline without a later row, or a second opinion on a better route."""
-    reasons = (
-        ("no-later-row", "The same arm has no later row for this outcome that an effect could be made with."),
-        (
-            "second-route",
-            "The effect is made from better numbers of the same comparison; this row only checks it.",
-        ),
-    )
-    dropped = []
-    for table, known, (code, reason) in zip(tables, seen, reasons, strict=True):
-        study, outcome = table.text("study"), table.text("outcome")
-        for row in range(len(table)):
-            if row not in known:
-                line = (int(table.lines[row]),)
-                dropped.append(Dropped(str(study[row]), str(outcome[row]), table.file, line, code, reason))
-    return dropped
+def _alone(arms: Columns, known: set[int]) -> list[Dropped]:
+    """Baselines without a later row."""
+    reason = "The same arm has no later row for this outcome that an effect could be made with."
+    study, outcome = arms.text("study"), arms.text("outcome")
+    return [
+        Dropped(
+            str(study[row]), str(outcome[row]), arms.file, (int(arms.lines[row]),), "no-later-row", reason
+        )
+        for row in range(len(arms))
+        if row not in known
+    ]

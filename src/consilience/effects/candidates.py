@@ -55,7 +55,7 @@ class Failure:
     code: str
     reason: str
     arm_rows: tuple[int, ...] = ()
-    contrast_row: int = -1
+    contrast_rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,7 @@ def effect_columns(reported: Reported, rows: Sequence[Row], cells: Cells) -> dic
             for rule in rules
         ),
     }
-    columns.update(_places(reported, comparisons, candidates))
+    columns.update(_places(reported, candidates))
     columns.update(_extra_columns(reported, comparisons))
     _add_trial_columns(reported, comparisons, columns)
     columns["weeks_after_treatment"] = weeks_after(
@@ -89,30 +89,29 @@ def _baseline_log_sd(c: Comparison, cells: Cells) -> float:
     return known[0][0] if known else NAN
 
 
-def _places(
-    reported: Reported, comparisons: Sequence[Comparison], candidates: Sequence[Candidate]
-) -> dict[str, np.ndarray]:
-    """The file and the rows that the effect rests on; ``row`` is the first of them as a number."""
-    arm_lines, contrast_lines = reported.arms.lines.tolist(), reported.contrasts.lines.tolist()
-    files, texts, first = [], [], []
-    for comparison, candidate in zip(comparisons, candidates, strict=True):
-        parts, names = [], []
-        arm_rows = candidate.arm_rows
-        if candidate.contrast_row >= 0:
-            lines = [contrast_lines[candidate.contrast_row]]
-            parts.append(_place(reported.contrasts.file, lines))
-            names.append(reported.contrasts.file)
-            if candidate.scale:  # standardised by the baseline SDs of the arms
-                arm_rows = tuple(row for row in (comparison.pre_t, comparison.pre_c) if row >= 0)
-        if arm_rows:
-            parts.append(_place(reported.arms.file, [arm_lines[row] for row in arm_rows]))
-            names.append(reported.arms.file)
-        files.append("; ".join(names))
-        texts.append("; ".join(parts))
-        first.append(
-            contrast_lines[candidate.contrast_row] if candidate.contrast_row >= 0 else arm_lines[arm_rows[-1]]
-        )
-    return {"file": _texts(files), "lines": _texts(texts), "row": _floats(first)}
+def _places(reported: Reported, candidates: Sequence[Candidate]) -> dict[str, np.ndarray]:
+    """The files and the rows that each effect rests on; ``row`` is the one to look at first."""
+    found = [places(reported, candidate) for candidate in candidates]
+    return {
+        "file": _texts(place[0] for place in found),
+        "lines": _texts(place[1] for place in found),
+        "row": _floats(place[2] for place in found),
+    }
+
+
+def places(reported: Reported, candidate: Candidate) -> tuple[str, str, int]:
+    """File names, ``"arms.csv rows 2, 4"`` and the first line of the rows behind a candidate."""
+    files, texts, first = [], [], 0
+    if candidate.contrast_row >= 0:
+        first = int(reported.contrasts.lines[candidate.contrast_row])
+        files.append(reported.contrasts.file)
+        texts.append(_place(reported.contrasts.file, [first]))
+    if candidate.arm_rows:
+        lines = [int(reported.arms.lines[row]) for row in candidate.arm_rows]
+        first = first or lines[-1]
+        files.append(reported.arms.file)
+        texts.append(_place(reported.arms.file, lines))
+    return "; ".join(files), "; ".join(texts), first
 
 
 def _place(file: str, lines: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from .dependence import with_covariance
 from .pairing import Comparison, pair_rows
 from .ppc import mean_covariance, mean_variance
 from .routes_arms import sizes_failure
-from .trials import RChoice, choice_of
+from .trials import RChoice, choice_of, undeclared
 
 EQUAL_CV = "the coefficient of variation after treatment is taken from before it (or the reverse)"
 
@@ -47,19 +47,14 @@ def trial_ratios(
     failures = list(pairing.failures)
     for comparison in pairing.comparisons:
         rule = plan.outcomes.get(comparison.outcome)
-        if rule is None:
-            reason = f'The outcome "{comparison.outcome}" is not declared in the protocol.'
-            way: Candidate | Failure = Failure("outcome-not-declared", reason)
-        else:
-            way = _ratio(comparison, cells, choice_of(rule, r))
-        if rule is None or isinstance(way, Failure):
-            assert isinstance(way, Failure)
-            contrast = comparison.contrasts[0] if comparison.contrasts else -1
-            failure = replace(way, arm_rows=comparison.arm_rows, contrast_row=contrast)
+        way = undeclared(comparison) if rule is None else _ratio(comparison, cells, choice_of(rule, r))
+        if isinstance(way, Candidate) and rule is not None:
+            made.append(Made(comparison, len(candidates), -1, rule))
+            candidates.append(way)
+        elif isinstance(way, Failure):
+            contrasts = tuple(comparison.contrasts)
+            failure = replace(way, arm_rows=comparison.arm_rows, contrast_rows=contrasts)
             failures.append((comparison.study, comparison.outcome, failure))
-            continue
-        made.append(Made(comparison, len(candidates), -1, rule))
-        candidates.append(way)
     sizes = standardise(candidates, plan.variance)
     effects = assemble(reported, (candidates, sizes), made, cells, measure="lnrr")
     dropped = list_dropped(reported, failures, candidates)

@@ -28,6 +28,7 @@ class _Row:
     r_source: str
     baseline_sd: float
     about_sd: str
+    sd_rows: tuple[int, ...]  # rows of arms that the SD comes from
 
     @property
     def a(self) -> float:
@@ -69,9 +70,10 @@ def _info(c: Comparison, row: int, x: ContrastNumbers, cells: Cells, choice: Cho
     k = view(cells, c.pre_c, c.post_c, x.n_c[row], log=log, choice=choice)
     r, source = joint_r(t, k)
     sd, about = standardiser(t, k)
+    rows = tuple(row for row in (c.pre_t, c.pre_c) if row >= 0)
     if x.sd[row] > 0:
-        sd, about = x.sd[row], "standardised by the SD printed with the difference"
-    return _Row(row, x.n_t[row], x.n_c[row], x.compares[row] != "final", r, source, sd, about)
+        sd, about, rows = x.sd[row], "standardised by the SD printed with the difference", ()
+    return _Row(row, x.n_t[row], x.n_c[row], x.compares[row] != "final", r, source, sd, about, rows)
 
 
 def _assumed_r(info: _Row) -> tuple[str, ...]:
@@ -98,14 +100,13 @@ def _difference(info: _Row, x: ContrastNumbers) -> list[Candidate]:
         return [
             _from_t(info, difference / se, rank=61, code="difference", words=f"{what} with {x.spread[i]}")
         ]
-    assumptions = [info.about_sd] if info.about_sd else []
-    if not info.change:
-        assumptions.append("no adjustment for baseline is known of")
+    assumptions = [info.about_sd, "" if info.change else "no adjustment for baseline is known of"]
     if se > 0:
-        share, spread, r, source = (se / info.baseline_sd) ** 2 / info.a, x.spread[i], math.nan, "not needed"
+        share, spread = (se / info.baseline_sd) ** 2 / info.a, x.spread[i]
     else:
-        share, spread, r, source = _k(info), "no dispersion", info.r, info.r_source
+        share, spread = _k(info), "no dispersion"
         assumptions.extend(_assumed_r(info) if info.change else ())
+    needs_r = info.change and not se > 0
     return [
         Candidate(
             rank=30 if se > 0 else 35,
@@ -120,10 +121,11 @@ def _difference(info: _Row, x: ContrastNumbers) -> list[Candidate]:
             part_t=share / info.n_t,
             part_c=share / info.n_c,
             basis=info.basis,
-            r=r,
-            r_source=source,
-            assumptions=tuple(assumptions),
+            r=info.r if needs_r else math.nan,
+            r_source=info.r_source if needs_r else "not needed",
+            assumptions=tuple(x for x in assumptions if x),
             scale="log" if x.log[i] else "raw",
+            arm_rows=info.sd_rows,
             contrast_row=i,
         )
     ]
@@ -279,4 +281,4 @@ def _why_not(row: int, x: ContrastNumbers, *, sized: bool) -> Failure:
             "no-dispersion",
             "A difference alone has no SE, interval, t or p: nothing to standardise with.",
         )
-    return Failure(code, reason, contrast_row=row)
+    return Failure(code, reason, contrast_rows=(row,))

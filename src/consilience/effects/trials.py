@@ -61,16 +61,16 @@ def trial_effects(
     for comparison in pairing.comparisons:
         rule = plan.outcomes.get(comparison.outcome)
         if rule is None:
-            failures.append((comparison.study, comparison.outcome, _undeclared(comparison)))
+            failures.append((comparison.study, comparison.outcome, undeclared(comparison)))
             continue
         ways, failed = _ways(comparison, cells, numbers, choice_of(rule, r))
-        failures.extend((comparison.study, comparison.outcome, f) for f in failed)
+        failures.extend((comparison.study, comparison.outcome, f) for f in _explained(failed, ways))
         if ways:
             made.append(_choose(comparison, ways, rule, len(candidates)))
             candidates.extend(ways)
     sizes = standardise(candidates, plan.variance)
     effects = assemble(reported, (candidates, sizes), made, cells)
-    dropped = list_dropped(reported, failures, [candidates[m.best] for m in made])
+    dropped = list_dropped(reported, failures, candidates)
     notes = (*cells.notes, *numbers.notes)
     effects = replace(effects, dropped=tuple(dropped), notes=notes)
     effects = with_covariance(effects, plan.rho if rho is None else rho)
@@ -93,10 +93,19 @@ def _contrast_sizes(
     return n_t, n_c
 
 
-def _undeclared(comparison: Comparison) -> Failure:
+def _explained(failed: Sequence[Failure], ways: Sequence[Candidate]) -> list[Failure]:
+    """The failures, with a word where other numbers of the same comparison gave the effect all the same."""
+    if not ways:
+        return list(failed)
+    return [
+        replace(f, reason=f"{f.reason} The effect is made from other numbers: {ways[0].route}.")
+        for f in failed
+    ]
+
+
+def undeclared(comparison: Comparison) -> Failure:
     reason = f'The outcome "{comparison.outcome}" is not declared in the protocol.'
-    contrast = comparison.contrasts[0] if comparison.contrasts else -1
-    return Failure("outcome-not-declared", reason, comparison.arm_rows, contrast)
+    return Failure("outcome-not-declared", reason, comparison.arm_rows, tuple(comparison.contrasts))
 
 
 def _ways(
