@@ -97,36 +97,45 @@ def check_units(tables: Tables, rules: Rules) -> Iterator[Finding]:
         spread = {study: _median(arms["sd"][own]) for study, own in by_study.items()}
         for study, own in by_study.items():
             others = [name for name in by_study if name != study and level[name] > 0 and spread[name] > 0]
+            alike = [level[name] for name in others]
             if not others:
                 continue
-            usual = float(np.median([level[name] for name in others]))
+            usual = float(np.median(alike))
             ratio = level[study] / usual
             sds = spread[study] / float(np.median([spread[name] for name in others]))
-            reason = _telling(ratio, sds, len(others), scale in ("ln", "log10"))
+            reason = _telling(ratio, sds, alike, logs=scale in ("ln", "log10"))
             if reason:
                 printed = f"the same unit ({unit})" if unit else "no unit"
                 message = (
                     f"{outcome} is about {level[study]:.3g} in this trial and {usual:.3g} in {_trials(len(others))} "
-                    f"with {printed}: a factor of {max(ratio, 1 / ratio):.3g}, {reason}."
+                    f"with {printed}: a factor of {_factor(ratio)}, {reason}."
                 )
                 yield Finding(finding("unit-suspect", message, at(arms, own[0], "unit")), "arms")
 
 
-def _telling(level: float, spread: float, others: int, logs: bool) -> str:
-    """Why a ratio of levels and of SDs suggests another unit, "" if it does not."""
-    if not (level > 0 and spread > 0):
+def _telling(level: float, spread: float, others: list[float], *, logs: bool) -> str:
+    """Why a ratio of levels and of SDs suggests another unit, "" if it does not.
+
+    others : levels of the other trials; where they do not agree among themselves they show nothing usual.
+    """
+    if not (level > 0 and spread > 0) or (level > 1) != (spread > 1):
         return ""
-    a, b = max(level, 1 / level), max(spread, 1 / spread)
-    if (level > 1) != (spread > 1):
-        return ""
+    ratios = max(level, 1 / level), max(spread, 1 / spread)
+    agreement = max(others) / min(others)
+    several = len(others) >= 2 and agreement < 3
     if logs:
-        alike = all(abs(x / _LN10 - 1) < 0.1 for x in (a, b))
-        return "as between natural and decimal logarithms (2.303)" if alike and others >= 2 else ""
-    if all(500 < x < 2000 for x in (a, b)):
+        alike = all(abs(x / _LN10 - 1) < 0.1 for x in ratios)
+        return "as between natural and decimal logarithms (2.303)" if alike and several else ""
+    if all(500 < x < 2000 for x in ratios) and agreement < 30:
         return "as between pg/mL and ng/mL (1000)"
-    if all(8 < x < 12.5 for x in (a, b)) and others >= 2:
+    if all(8 < x < 12.5 for x in ratios) and several:
         return "as between mg/L and mg/dL (10)"
     return ""
+
+
+def _factor(ratio: float) -> str:
+    factor = max(ratio, 1 / ratio)
+    return f"{factor:.3g}" if factor < 100 else f"{factor:.0f}"
 
 
 def _trials(n: int) -> str:

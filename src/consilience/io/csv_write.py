@@ -11,7 +11,7 @@ from pathlib import Path
 from .atomic import write_atomic
 
 Out = str | float | int | None
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write_csv(path: Path | str, rows: Iterable[Sequence[Out]], *, header: Sequence[str]) -> None:
@@ -23,7 +23,7 @@ def csv_text(rows: Iterable[Sequence[Out]], *, header: Sequence[str]) -> str:
     """A table as CSV text with ``\\n`` line ends.
 
     Numbers are written with the fewest digits that read back exactly, missing ones (None, NaN) as empty
-    cells. Text that begins with = + - @, tab or CR and is no number gets a leading apostrophe, because
+    cells. Text that begins with = + - @, tab or a line break and is no number gets a leading apostrophe, because
     spreadsheets would evaluate it (OWASP, CSV injection).
     """
     out = io.StringIO(newline="")
@@ -37,7 +37,8 @@ def _cell(value: Out) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA_STARTS) and not _is_number(value) else value
+        escaped = f"'{value}" if value.startswith(_FORMULA_STARTS) and not _is_number(value) else value
+        return escaped.replace("\r\n", "\n").replace("\r", "\n")  # a bare CR would be read as a new row
     number = float(value)
     if math.isnan(number):
         return ""
