@@ -1,0 +1,20 @@
+"""Records -> Layout (all positions, pure) -> SVG text, matplotlib figure, PNG or aligned text."""
+
+from .draw import draw, figure_png
+from .figures import FIGURES, all_figures, figure
+from .layout import Layout
+from .palette import palette_css
+from .svg import figure_svg
+from .twin import text_twin
+
+__all__ = [
+    "FIGURES",
+    "Layout",
+    "all_figures",
+    "draw",
+    "figure",
+    "figure_png",
+    "figure_svg",
+    "palette_css",
+    "text_twin",
+]
