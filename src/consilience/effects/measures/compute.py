@@ -1,0 +1,121 @@
+"""The one public entry: a table and the name of a measure to effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+import numpy as np
+
+from consilience.base.errors import InputError
+from consilience.base.options import choose
+from consilience.records import Effects, Note
+
+from .inputs import column_mapping, measure_inputs, rows_text
+from .measure import TO, Choices, Inputs, Measure, Options, Pair
+from .registry import find_measure
+
+
+def effect_size(
+    measure: str, table: Any, *, study: str | np.ndarray | None = None, **choices: Unpack[Choices]
+) -> Effects:
+    """Effect sizes and sampling variances of every row of a table.
+
+    Parameters
+    ----------
+    measure : short name, e.g. ``"SMD"``; `MEASURES` lists all with their columns and formulas.
+    table : mapping of column name to values, or a pandas, polars or pyarrow table. Columns go by their plain name
+        (``mean1``) or by metafor's (``m1i``); a single number stands for the whole column.
+    study : labels, or the column that holds them; default the column ``study``, else 1, 2, 3 ...
+    choices : ``vtype``, ``correct``, ``add``, ``to``, ``drop00``, ``flip``: see `Options`.
+
+    Returns
+    -------
+    Effects, one per row in the same order; rows that yield none have NaN in y and v, and a note says why.
+
+    Raises
+    ------
+    InputError : the table is none, a needed column is missing, columns differ in length.
+    OptionError : unknown measure, or a choice that the measure does not have.
+    """
+    found = find_measure(measure)
+    columns = column_mapping(table)
+    options = resolve_options(found, choices)
+    inputs, notes = measure_inputs(found, columns)
+    y, v = evaluate(found, inputs, options)
+    label = columns.get("study") if study is None else columns.get(study) if isinstance(study, str) else study
+    if isinstance(study, str) and label is None:
+        raise InputError(f'There is no column "{study}" with study labels.', code="missing-column")
+    return Effects(
+        y=y,
+        v=v,
+        study=_labels(label, len(y)),
+        measure=found.id,
+        columns=inputs,
+        notes=(*notes, *_row_notes(found, inputs, options, (y, v))),
+    )
+
+
+def evaluate(measure: Measure, inputs: Inputs, options: Options) -> Pair:
+    """(y, v) of cleaned inputs; both NaN where y is not defined, v NaN where it is not a variance."""
+    with np.errstate(all="ignore"):  # rows that are not defined end as NaN and get a note
+        y, v = measure.compute(inputs, options)
+        if options.flip and measure.mirror:
+            y = -y if measure.mirror == "sign" else 1 - y
+        y = np.where(np.isfinite(y), y, np.nan)
+        v = np.where(np.isfinite(v) & (v >= 0) & np.isfinite(y), v, np.nan)
+    return y, v
+
+
+def resolve_options(measure: Measure, choices: Mapping[str, Any]) -> Options:
+    """The measure's defaults overridden by what the user chose; OptionError for what it does not have."""
+    for name in choices:
+        choose(name, Choices.__annotations__, what="option")
+    vtype = choose(
+        str(choices.get("vtype", measure.vtypes[0])), measure.vtypes, what=f"vtype of {measure.id}"
+    )
+    to = choose(str(choices.get("to", "only0")), TO, what="to")
+    add = float(choices.get("add", 0.5 if "to" in choices else measure.add))
+    if not (np.isfinite(add) and add >= 0):
+        raise InputError(f"add must be a number of at least 0; it is {add:g}.", code="impossible-input")
+    return Options(
+        vtype=vtype,
+        correct=bool(choices.get("correct", True)),
+        add=add,
+        to=to,  # type: ignore[arg-type]  # checked against TO
+        drop00=bool(choices.get("drop00", False)),
+        flip=bool(choices.get("flip", False)),
+    )
+
+
+def _labels(values: Any, n: int) -> np.ndarray:
+    if values is None:
+        return np.array([str(i + 1) for i in range(n)], dtype=object)
+    labels = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values, dtype=object)
+    if labels.shape != (n,):
+        raise InputError(f"There are {labels.size} study labels for {n} rows.", code="columns-unequal")
+    return np.array([str(label) for label in labels], dtype=object)
+
+
+def _row_notes(measure: Measure, inputs: Inputs, options: Options, pair: Pair) -> tuple[Note, ...]:
+    y, v = pair
+    without = np.isnan(y)
+    needed = np.zeros(y.shape, dtype=bool)
+    for name in measure.required:
+        needed |= np.isnan(inputs[name])
+    undefined = f"{measure.name} is not defined for the numbers of"
+    advice = f"Formula: {measure.formula}."
+    if measure.add and options.to == "none":
+        advice += " Tables with a zero need a continuity correction (to, add)."
+    said = (
+        ("missing-input", "warning", without & needed, "A needed number is missing in", ""),
+        ("not-defined", "warning", without & ~needed, undefined, advice),
+        ("variance-not-defined", "warning", ~without & np.isnan(v), "The variance is not defined in", advice),
+    )
+    notes = []
+    for code, severity, where, message, what_to_do in said:
+        rows = np.flatnonzero(where)
+        if len(rows):
+            text = f"{message[0].upper()}{message[1:]} {rows_text(rows)}."
+            notes.append(Note(code, severity, text, advice=what_to_do, rows=tuple(rows.tolist())))  # type: ignore[arg-type]
+    return tuple(notes)
