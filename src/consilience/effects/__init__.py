@@ -3,6 +3,6 @@
 from .dependence import fill_covariance, with_covariance
 from .people import count_people
 from .ratios import trial_ratios
-from .trials import trial_effects
+from .trials import RChoice, trial_effects
 
-__all__ = ["count_people", "fill_covariance", "trial_effects", "trial_ratios", "with_covariance"]
+__all__ = ["RChoice", "count_people", "fill_covariance", "trial_effects", "trial_ratios", "with_covariance"]

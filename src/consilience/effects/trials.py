@@ -20,12 +20,13 @@ from .plausibility import effect_notes
 from .routes_arms import arm_candidates
 from .routes_contrasts import contrast_candidates
 
-RChoice = Literal["low", "assumed", "high"]
+RChoice = Literal["low", "assumed", "high"] | float
 
 
 def choice_of(rule: OutcomeRule, r: RChoice) -> Choice:
     """The outcome's rule with the value of r that this run uses."""
-    return Choice(rule, {"low": rule.r.low, "assumed": rule.r.value, "high": rule.r.high}[r])
+    named = {"low": rule.r.low, "assumed": rule.r.value, "high": rule.r.high}
+    return Choice(rule, named[r] if isinstance(r, str) else float(r))
 
 
 def trial_effects(
@@ -42,7 +43,8 @@ def trial_effects(
     ----------
     reported : the tables, decisions applied.
     plan : directions, scales, correlations, kind of variance.
-    r : which end of each outcome's assumed pre-post correlation to use; reported and derived ones do not move.
+    r : which end of each outcome's assumed pre-post correlation to use, or one number for all of them; reported and
+        derived correlations do not move.
     rho : correlation of effects whose dependence is unknown; None = the plan's.
 
     Returns
@@ -50,7 +52,7 @@ def trial_effects(
     Effects with measure ``"ppc-g"``, positive = benefit (outcomes without a direction: treated minus control, with
     ``pooled`` 0), sampling covariance filled, rows that yield nothing in `dropped` with the reason.
 
-    Source: Morris (2008); METHODS of each route in `routes_arms` and `routes_contrasts`.
+    Source: Morris (2008); the formula of each route is in `routes_arms` and `routes_contrasts`.
     """
     cells = resolve_cells(reported.arms)
     pairing = pair_rows(reported)

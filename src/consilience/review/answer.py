@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from ..base.format import count, number, percent, plural
 from ..records import Bound, Course, Estimate, Paragraph, Plan, Question, Scenario, Tipping
 from ..records.analysis import Phrase
+from .estimates import LOW_DF
+from .persistence import verdict
 
 SAMPLE_WORDS = {
     "systematic": "",
     "convenience": "These trials are a convenience sample, not a systematic search: the answer holds for them, not for all trials.",
     "synthetic": "These data are synthetic: made by a simulation to test the software. They say nothing about any treatment.",
 }
+
+
+SMALL_STUDY_UNKNOWN = (
+    "Whether small trials report larger effects cannot be tested reliably with so few trials."
+)
+FEW = "too few trials for a trustworthy interval"
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ def headline(found: Findings) -> Paragraph:
     if not e.available:
         return Paragraph("The answer", (f"No pooled answer is possible. {e.reason}",))
     phrases: list[Phrase] = [
-        _verdict(e, found.plan.relevance),
+        _verdict(e, found.plan),
         " The average effect was g = ",
         *with_interval(e),
         ". ",
@@ -118,17 +126,19 @@ def headline(found: Findings) -> Paragraph:
     return Paragraph("The answer", tuple(phrases))
 
 
-def _verdict(e: Estimate, relevance: float) -> str:
-    """One sentence that says no more than the interval does; g = 0.2 is conventionally small."""
-    if e.ci_low > relevance:
-        return f"On average, yes: the benefit is larger than the smallest that matters here (g = {number(relevance)})."
+def _verdict(e: Estimate, plan: Plan) -> str:
+    """One sentence that says no more than the interval and the kind of sample do."""
+    size = f"g = {number(plan.relevance)}"
+    where = "On average" if plan.sample == "systematic" else "In these trials, on average"
+    if e.ci_low > plan.relevance:
+        return f"{where}, yes: the benefit is larger than the smallest that matters here ({size})."
     if e.ci_low > 0:
-        return f"On average, yes, but the benefit may be smaller than what matters (g = {number(relevance)})."
+        return f"{where}, yes, but the benefit may be smaller than what matters ({size})."
     if e.ci_high < 0:
-        return "On average, no: the results are on the side of harm."
-    if e.ci_high < relevance:
-        return f"No benefit of a size that matters (g = {number(relevance)}) was found, and a larger one is unlikely."
-    return "It is not known: the results are compatible with no effect and with a benefit that matters."
+        return f"{where}, no: the results are on the side of harm."
+    if e.ci_high < plan.relevance:
+        return f"{where}, no benefit of a size that matters ({size}) was found, and a larger one is unlikely."
+    return f"It is not known: the results are compatible with no effect and with a benefit that matters ({size})."
 
 
 def in_percent(found: Findings) -> Paragraph:
@@ -140,16 +150,30 @@ def in_percent(found: Findings) -> Paragraph:
         question = found.question(f"family/{family}")
         if question is None:
             continue
-        direct = next(e for e in question.estimates if e.key.endswith("/percent"))
-        if not direct.available:
-            phrases.append(f"{words}: no percent change can be given. {direct.reason} ")
-            continue
-        phrases += [f"{words} changed by ", *with_interval(direct), " against the control arms, in "]
-        phrases += [bound(direct, "n_trials", plural(direct.n_trials, "trial")), " that print what is needed"]
-        includes = direct.ci_low <= 0 <= direct.ci_high
-        phrases.append("; that includes no change. " if includes else ". ")
-        if direct.trust:
-            phrases.append(f"{direct.trust} ")
+        _, direct, implied = question.estimates
+        if direct.available:
+            phrases += [
+                f"{words} changed by ",
+                *with_interval(direct),
+                " against the control arms, measured in ",
+            ]
+            phrases += [
+                bound(direct, "n_trials", plural(direct.n_trials, "trial")),
+                " that print what is needed",
+            ]
+            phrases.append("; that includes no change" if direct.ci_low <= 0 <= direct.ci_high else "")
+            phrases.append(f" ({FEW})." if direct.trust else ".")
+        else:
+            phrases.append(f"{words}: no percent change could be measured. {direct.reason}")
+        if implied.available:
+            phrases += [
+                " The g of all ",
+                bound(implied, "n_trials", plural(implied.n_trials, "trial")),
+                " implies ",
+            ]
+            phrases += [*with_interval(implied), f" ({FEW}). " if implied.trust else ". "]
+        else:
+            phrases.append(" ")
     return Paragraph("In percent", tuple(phrases))
 
 
@@ -158,14 +182,27 @@ def for_whom(found: Findings) -> Paragraph:
     for question in found.questions:
         if question.kind == "subgroup":
             phrases.append(f"{question.answer} ")
-    tested = [q for q in found.questions if q.kind == "moderator" and any(e.available for e in q.estimates)]
-    for question in tested:
-        phrases.append(f"{question.answer} ")
-    missing = [q for q in found.questions if q.kind == "moderator" and q not in tested]
-    if missing:
-        names = _listed([q.estimates[0].label for q in missing])
-        phrases.append(f"Whether it depends on {names} cannot be said: too few trials report it.")
+    moderators = [q for q in found.questions if q.kind == "moderator"]
+    usable = [q for q in moderators if _usable(q)]
+    phrases += [f"{question.answer} " for question in usable]
+    names = [_moderator_label(found.plan, q) for q in moderators if q not in usable]
+    if names:
+        phrases.append(
+            f"Whether it depends on {_listed(names)} cannot be said: the trials that report it are too few."
+        )
     return Paragraph("For whom", tuple(phrases))
+
+
+def _usable(question: Question) -> bool:
+    """Can the moderator's test be trusted? A test or slope with fewer than four degrees of freedom cannot."""
+    if question.test is not None:
+        return question.test.df2 >= LOW_DF
+    return any(e.available and not e.trust for e in question.estimates) and len(question.estimates) == 1
+
+
+def _moderator_label(plan: Plan, question: Question) -> str:
+    column = question.key.split("/", 1)[1]
+    return next(m.label for m in plan.moderators if m.column == column)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -187,7 +224,7 @@ def how_long(found: Findings) -> Paragraph:
         bound(late, "n_trials", plural(late.n_trials, "trial")),
         ". ",
     ]
-    phrases.append(question.answer.split(". ", 1)[1] if ". " in question.answer else "")
+    phrases.append(verdict(late, question.estimates, found.plan.persistence_weeks))
     return Paragraph("How long", tuple(phrases))
 
 
@@ -211,7 +248,8 @@ def how_sure(found: Findings) -> Paragraph:
         )
     small = found.question("small-study")
     if small is not None:
-        phrases.append(small.answer)
+        too_few = any(e.trust for e in small.estimates)
+        phrases.append(SMALL_STUDY_UNKNOWN if too_few else small.answer)
     return Paragraph("How sure", tuple(phrases))
 
 

@@ -77,7 +77,12 @@ def assumptions(plan: Plan, effects: Effects) -> tuple[str, ...]:
     lines.append(
         f"Effects of one trial whose covariance the design does not give: sampling correlation {number(plan.rho)} (all pairs)."
     )
-    for rule in plan.outcomes.values():
+    assumed = {
+        str(o)
+        for o, how in zip(effects["outcome"], effects["r_source"], strict=True)
+        if how.startswith("assumed")
+    }
+    for rule in (rule for name, rule in plan.outcomes.items() if name in assumed):
         source = f" ({rule.r.source})" if rule.r.source else ""
         lines.append(
             f"{rule.name}: pre-post correlation {rule.r.value:g}, range {rule.r.low:g} to {rule.r.high:g}{source}."

@@ -84,7 +84,8 @@ def persistence(effects: Effects, plan: Plan, spec: Spec) -> tuple[Question, Cou
     ]
     if reason:
         notes.append(reason)
-    answer = _answer(follow_up, estimates, weeks)
+    words = verdict(follow_up, estimates, weeks)
+    answer = _answer(follow_up, words, weeks)
     return Question(key, "persistence", "Does it last?", estimates, answer=answer, notes=tuple(notes)), course
 
 
@@ -192,22 +193,29 @@ def _course(model: Fit, basis: TimeBasis, timed: Effects) -> Course:
     )
 
 
-def _answer(follow_up: Estimate, estimates: tuple[Estimate, ...], weeks: float) -> str:
-    """What the late follow-ups can and cannot say."""
+def verdict(follow_up: Estimate, estimates: tuple[Estimate, ...], weeks: float) -> str:
+    """What the late follow-ups can and cannot say, in words; their numbers stand before it."""
+    if follow_up.trust:
+        return "With so few trials the interval is not trustworthy: whether the effect lasts is not known."
+    if follow_up.ci_low > 0:
+        return "The benefit is still there."
+    if follow_up.ci_high < 0:
+        return "The late effect is on the side of harm."
+    fitted = next((e for e in estimates if e.key == "persistence/fitted" and e.available), None)
+    text = "That includes no effect: persistence is not shown."
+    if fitted is None or fitted.trust or fitted.ci_low <= 0:
+        return text
+    return (
+        f"{text} The curve through all times gives {number(fitted.estimate)} "
+        f"{interval(fitted.ci_low, fitted.ci_high)} at {weeks:g} weeks, but leans on earlier results."
+    )
+
+
+def _answer(follow_up: Estimate, words: str, weeks: float) -> str:
     if not follow_up.available:
         return f"Whether it lasts {weeks:g} weeks cannot be said. {follow_up.reason}"
-    text = (
+    return (
         f"{weeks:g} weeks or more after treatment ended: g = {number(follow_up.estimate)} "
-        f"{interval(follow_up.ci_low, follow_up.ci_high)} from {plural(follow_up.n_effects, 'effect')} of {plural(follow_up.n_trials, 'trial')}."
+        f"{interval(follow_up.ci_low, follow_up.ci_high)} from {plural(follow_up.n_effects, 'effect')} of "
+        f"{plural(follow_up.n_trials, 'trial')}. {words}"
     )
-    if follow_up.trust:
-        return f"{text} {follow_up.trust}"
-    if follow_up.ci_low > 0:
-        return f"{text} The benefit is still there."
-    if follow_up.ci_high < 0:
-        return f"{text} The late effect is on the side of harm."
-    fitted = next((e for e in estimates if e.key == "persistence/fitted" and e.available), None)
-    extra = ""
-    if fitted is not None and not fitted.trust and fitted.ci_low > 0:
-        extra = f" The curve through all times gives {number(fitted.estimate)} {interval(fitted.ci_low, fitted.ci_high)} at {weeks:g} weeks, but leans on earlier results."
-    return f"{text} That includes no effect: persistence is not shown.{extra}"

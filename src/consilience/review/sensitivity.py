@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..effects import trial_effects
+from ..effects import RChoice, trial_effects
 from ..models import fit
 from ..records import Design, Effects, Estimate, Fit, Intercept, Plan, Reported, Scenario, Spec
 from .estimates import pooled, row_estimate, unavailable
@@ -78,7 +78,7 @@ def scenario(primary: Primary, effects: Effects, *, key: str, group: str, label:
 
 
 def recomputed(
-    primary: Primary, *, plan: Plan | None = None, r: str | float = "assumed", rho: float | None = None
+    primary: Primary, *, plan: Plan | None = None, r: RChoice = "assumed", rho: float | None = None
 ) -> Effects:
     """The pooled effects made anew from the printed numbers with other assumptions."""
     chosen = plan or primary.plan
@@ -87,7 +87,8 @@ def recomputed(
 
 
 def correlation_scenarios(primary: Primary) -> Iterator[Scenario]:
-    for bound in ("low", "high"):
+    bounds: tuple[Literal["low", "high"], ...] = ("low", "high")
+    for bound in bounds:
         label = f"every assumed pre-post correlation at its {bound} value"
         yield scenario(
             primary, recomputed(primary, r=bound), key=f"r/{bound}", group="Pre-post correlation", label=label

@@ -24,8 +24,7 @@ def tipping_points(
         return ()
     found = [bias_to_null(primary)]
     progress("Tipping points", 0, 3)
-    if primary.estimate.ci_low > 0:
-        found.append(null_trials(primary))
+    found.append(null_trials(primary))
     progress("Tipping points", 1, 3)
     found.append(correlation_tip(primary, "r"))
     progress("Tipping points", 2, 3)
@@ -52,25 +51,33 @@ def bias_to_null(primary: Primary) -> Tipping:
 
 
 def null_trials(primary: Primary) -> Tipping:
-    """The smallest number of further trials of typical size with an effect of exactly zero that bring zero inside."""
+    """The smallest number of further trials with an effect of exactly zero that bring the average below what matters.
+
+    The trials have the median precision of those analysed; the model is refitted with them. In the spirit of Orwin (1983,
+    J Educ Stat 8:157-159), who asked the same of an unweighted mean.
+    """
     key, label = "null-trials", "further trials that find exactly nothing"
+    relevance = primary.plan.relevance
+    matters = f"the smallest effect that matters (g = {number(relevance)})"
+    if primary.estimate.estimate < relevance:
+        return Tipping(key, label, nan, f"The average is below {matters} without any further trial.")
     typical = float(np.median([_variance_of_mean(primary.effects, s) for s in primary.effects.studies]))
 
-    def includes_zero(m: int) -> bool:
+    def too_small(m: int) -> bool:
         extended = with_null_trials(primary.effects, m, typical)
         model = fit(extended, primary.spec, design=Design.intercept(extended.k))
-        return bool(model.coefficients.ci_low[0] <= 0)
+        return bool(model.coefficients.estimate[0] < relevance)
 
-    if not includes_zero(MOST_NULL_TRIALS):
-        text = f"Even {MOST_NULL_TRIALS:,} further trials of typical size that find nothing would leave the interval above zero."
-        return Tipping(key, label, nan, text)
     low, high = 0, 1
-    while not includes_zero(high):
+    while not too_small(high):
+        if high >= MOST_NULL_TRIALS:
+            text = f"Even {high:,} further trials of typical size that find nothing would leave the average above {matters}."
+            return Tipping(key, label, nan, text)
         low, high = high, min(2 * high, MOST_NULL_TRIALS)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if includes_zero(middle) else (middle, high)
-    text = f"{plural(high, 'further trial')} of typical size that found exactly nothing would make the interval include no effect."
+        low, high = (low, middle) if too_small(middle) else (middle, high)
+    text = f"{plural(high, 'further trial')} of typical size that found exactly nothing would bring the average below {matters}."
     return Tipping(key, label, float(high), text)
 
 
