@@ -26,6 +26,8 @@ def as_array(values: Any) -> np.ndarray:
     """Numbers of a reference file: null is NaN, "Inf" and "-Inf" are themselves; a mapping gives its values."""
     if isinstance(values, Mapping):
         values = list(values.values())
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
 
     def one(x: Any) -> Any:
         if isinstance(x, list):

@@ -31,11 +31,11 @@ def heterogeneity_of(batch: BatchFit, *, null: BatchFit | None = None, row: int 
 
 
 def _r_squared(batch: BatchFit, null: BatchFit, row: int) -> float:
-    """100 (tau0^2 - tau^2) / tau0^2, not below 0; for equal effects the same of Q / df; NaN if there is no tau0^2."""
+    """100 (tau0^2 - tau^2) / tau0^2, not below 0 (0 / 0 = 0); for equal effects the same of Q / df."""
     full, base = float(batch.tau2[row]), float(null.tau2[row])
     if np.isnan(batch.tau2_se[row]) and full == base == 0:
         full, base = float(batch.q[row] / batch.df[row]), float(null.q[row] / null.df[row])
-    return max(0.0, 100.0 * (base - full) / base) if base > 0 else float("nan")
+    return max(0.0, 100.0 * (base - full) / base) if base > 0 else 0.0
 
 
 def heteroscedasticity_test(fit: Fit) -> TestResult:

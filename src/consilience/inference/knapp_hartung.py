@@ -26,9 +26,10 @@ UNIVARIATE_TESTS = {
 
 @dataclass(frozen=True, eq=False)
 class Wald:
-    """Inference on F analyses x p coefficients: all (F, p) but `covariance` (F, p, p) and `df` (F,)."""
+    """Inference on F analyses x p coefficients: all (F, p) but `covariance` and `root` (F, p, p) and `df` (F,)."""
 
     covariance: np.ndarray
+    root: np.ndarray
     df: np.ndarray
     se: np.ndarray
     statistic: np.ndarray
@@ -40,17 +41,18 @@ class Wald:
 def wald(batch: BatchFit, *, test: str = "z", level: float = 0.95) -> Wald:
     """Standard errors, tests and intervals of every coefficient of every analysis.
 
-    Knapp-Hartung multiplies the covariance by y'Wy of the residuals over k - p, W = 1/(v + tau2), and takes t with
-    k - p degrees of freedom; NaN where k = p.
+    Knapp-Hartung multiplies the covariance by y'Py / (k - p), W = 1/(v + tau2), also where the coefficients have
+    other weights, and takes t with k - p degrees of freedom; NaN where k = p.
     """
     choose(test, UNIVARIATE_TESTS, what="Test")
     df = np.where(batch.df > 0, batch.df.astype(float), np.nan)
-    covariance = batch.covariance
+    covariance, root = batch.covariance, batch.root
     if test.startswith("knapp-hartung"):
         factor = batch.q_tau / df
         if test.endswith("floor"):
             factor = np.maximum(factor, 1.0)
         covariance = covariance * factor[:, None, None]
+        root = root * np.sqrt(factor)[:, None, None]
     if test == "z":
         df = np.full(len(df), np.inf)
     se = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
@@ -61,6 +63,7 @@ def wald(batch: BatchFit, *, test: str = "z", level: float = 0.95) -> Wald:
     half = quantile * se
     return Wald(
         covariance=covariance,
+        root=root,
         df=df,
         se=se,
         statistic=statistic,
@@ -87,6 +90,7 @@ def coefficients_of(
         covariance=found.covariance[row],
         level=level,
         method=UNIVARIATE_TESTS[test],
+        root=found.root[row],
     )
 
 

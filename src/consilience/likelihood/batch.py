@@ -27,8 +27,10 @@ class BatchFit:
     ok : (F,) the analysis has at least as many studies as coefficients, and independent columns.
     k, df : (F,) studies present and k - p.
     tau2, tau2_se : (F,) squared scale of the effects; se NaN where the estimator has none.
-    coefficients : (F, p); covariance : (F, p, p), model-based, of the estimator that was used.
-    q : (F,) Cochran's Q of the residuals (weights 1/v); q_tau : (F,) y'Wy of the residuals, W = 1/(v + tau2).
+    coefficients : (F, p); covariance : (F, p, p), model-based, of the estimator that was used; root : (F, p, p) with
+        covariance = root root', which keeps twice the digits where moderators are nearly collinear.
+    q : (F,) Cochran's Q of the residuals (weights 1/v); q_tau : (F,) y'Py at W = 1/(v + tau2), whatever the weights
+        of the coefficients.
     typical_variance, i2, h2 : (F,) Higgins & Thompson (2002), eq. 9; I^2 in percent.
     loglik_ml, loglik_reml : (F,) log-likelihoods at tau2 and these coefficients.
     saturated : (F,) log-likelihood of a coefficient per study and tau2 = 0 (for the deviance).
@@ -43,6 +45,7 @@ class BatchFit:
     tau2_se: np.ndarray
     coefficients: np.ndarray
     covariance: np.ndarray
+    root: np.ndarray
     q: np.ndarray
     q_tau: np.ndarray
     typical_variance: np.ndarray
@@ -132,26 +135,28 @@ def _describe(
     method, weights, steps, maxima = how
     problem, ok, e = prepared.problem, prepared.ok, prepared.exponent
     at, plain = problem.at(tau2), problem.at(np.zeros(problem.n))
-    used, covariance, q_tau = at, at.covariance, at.rss
+    used, root, rss = at, at.root, at.rss
     if weights is not None:
         used = problem.weighted(weights)
-        covariance = used.sandwich(np.where(np.isinf(problem.v), 0.0, problem.v + tau2))
-        q_tau = (at.w * problem.residual(used.coefficients) ** 2).sum(axis=0)
+        root = used.sandwich_root(np.where(np.isinf(problem.v), 0.0, problem.v + tau2))
+        rss = (at.w * problem.residual(used.coefficients) ** 2).sum(axis=0)
+    root = prepared.root(root)
     df = problem.k - problem.p
     with np.errstate(divide="ignore", invalid="ignore"):
         typical = np.where(df > 0, df / plain.trace, np.nan)
         score = np.log(at.square / (at.w_sum if method == "ML" else at.trace))
     i2, h2 = _shares(tau2, typical, plain.rss, df=df, equal=method == "EE")
-    ml, reml, saturated = _log_likelihoods(prepared, tau2, q_tau, at.logdet)
+    ml, reml, saturated = _log_likelihoods(prepared, tau2, rss, at.logdet)
     values = {
         "k": problem.k,
         "df": df,
         "tau2": np.ldexp(tau2, 2 * e),
         "tau2_se": np.ldexp(se, 2 * e),
         "coefficients": prepared.coefficients(used.coefficients),
-        "covariance": prepared.covariance(covariance),
+        "covariance": root @ np.swapaxes(root, -1, -2),
+        "root": root,
         "q": plain.rss,
-        "q_tau": q_tau,
+        "q_tau": at.rss,
         "typical_variance": np.ldexp(typical, 2 * e),
         "i2": i2,
         "h2": h2,
@@ -186,7 +191,7 @@ def _shares(
 
 
 def _log_likelihoods(
-    prepared: Prepared, tau2: np.ndarray, q_tau: np.ndarray, logdet: np.ndarray
+    prepared: Prepared, tau2: np.ndarray, rss: np.ndarray, logdet: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """ML, REML and saturated log-likelihoods (F,) with all constants.
 
@@ -196,7 +201,7 @@ def _log_likelihoods(
     present = np.isfinite(problem.v)
     unit = LOG_2PI + 2 * prepared.exponent * np.log(2.0)  # of one study, in the units given
     logs = np.log(np.where(present, problem.v + tau2, 1.0)).sum(axis=0)
-    ml = q_tau + logs + problem.k * unit
+    ml = rss + logs + problem.k * unit
     design = np.log(problem.k) if problem.x is None else problem.weighted(present.astype(float)).logdet
     reml = ml - problem.p * unit + logdet - design
     saturated = np.log(np.where(present, problem.v, 1.0)).sum(axis=0) + problem.k * unit

@@ -52,10 +52,9 @@ class Prepared:
         scaled = (self.back @ np.ldexp(found, self.exponent[:, None])[..., None])[..., 0]
         return np.asarray(scaled + self.shift[:, None] * self.constant)
 
-    def covariance(self, found: np.ndarray) -> np.ndarray:
-        """(F, p, p) of the problem as (F, p, p) in the units given."""
-        turned = self.back @ found @ np.swapaxes(self.back, -1, -2)
-        return np.asarray(np.ldexp(turned, 2 * self.exponent[:, None, None]))
+    def root(self, found: np.ndarray) -> np.ndarray:
+        """(F, p, p) root of a covariance of the problem in the units given."""
+        return np.asarray(np.ldexp(self.back @ found, self.exponent[:, None, None]))
 
 
 def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepared:

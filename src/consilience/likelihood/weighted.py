@@ -151,13 +151,13 @@ class MeanAt:
         return np.asarray(self.mean[..., None])
 
     @property
-    def covariance(self) -> np.ndarray:
-        """(..., 1, 1) inverse of X'WX."""
-        return np.asarray(1 / self.w_sum[..., None, None])
+    def root(self) -> np.ndarray:
+        """(..., 1, 1) L with LL' the inverse of X'WX."""
+        return np.asarray(1 / np.sqrt(self.w_sum)[..., None, None])
 
-    def sandwich(self, d: np.ndarray) -> np.ndarray:
-        """(..., 1, 1) covariance of these coefficients when the effects have variances d (K, F), finite."""
-        return np.asarray(((self._w2 * d).sum(axis=0) / self.w_sum**2)[..., None, None])
+    def sandwich_root(self, d: np.ndarray) -> np.ndarray:
+        """(..., 1, 1) L with LL' the covariance of these coefficients when the effects have variances d (K, F)."""
+        return np.asarray((np.sqrt((self._w2 * d).sum(axis=0)) / self.w_sum)[..., None, None])
 
 
 class RegressionAt:
@@ -272,15 +272,15 @@ class RegressionAt:
         """(..., p) in the coordinates of the problem."""
         return np.asarray((self._r_inverse @ self._projected[..., None])[..., 0])
 
-    @cached_property
-    def covariance(self) -> np.ndarray:
-        """(..., p, p) inverse of X'WX."""
-        return np.asarray(self._r_inverse @ np.swapaxes(self._r_inverse, -1, -2))
+    @property
+    def root(self) -> np.ndarray:
+        """(..., p, p) L with LL' the inverse of X'WX."""
+        return self._r_inverse
 
-    def sandwich(self, d: np.ndarray) -> np.ndarray:
-        """(..., p, p) covariance of these coefficients when the effects have variances d (K, F), finite."""
-        half = self._r_inverse @ np.swapaxes(np.sqrt(self._w * d.T)[..., None] * self._basis, -1, -2)
-        return np.asarray(half @ np.swapaxes(half, -1, -2))
+    def sandwich_root(self, d: np.ndarray) -> np.ndarray:
+        """(..., p, p) L with LL' the covariance of these coefficients when the effects have variances d (K, F)."""
+        half = np.sqrt(self._w * d.T)[..., None] * (self._basis @ np.swapaxes(self._r_inverse, -1, -2))
+        return np.asarray(np.swapaxes(np.linalg.qr(half, mode="r"), -1, -2))
 
 
 def _transposed_times(basis: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -44,8 +44,11 @@ def predict(fit: Fit, x: np.ndarray | None = None, *, interval: Convention = "co
     rows = _rows(fit, x)
     coefficients = fit.coefficients
     estimate = rows @ coefficients.estimate
-    variance = np.einsum("mi,ij,mj->m", rows, coefficients.covariance, rows)
-    se = np.sqrt(np.maximum(variance, 0.0))
+    if coefficients.root is not None:
+        se = np.linalg.norm(rows @ coefficients.root, axis=1)
+    else:
+        variance = np.einsum("mi,ij,mj->m", rows, coefficients.covariance, rows)
+        se = np.sqrt(np.maximum(variance, 0.0))
     df = _degrees(fit, rows)
     tail = (1 - coefficients.level) / 2
     with np.errstate(invalid="ignore"):

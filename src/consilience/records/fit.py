@@ -16,7 +16,8 @@ from .spec import Spec
 
 OPTIMUM_STATUS = {
     "converged": "The likelihood was maximised: its gradient is zero within the stated tolerance.",
-    "boundary": "The likelihood is highest with a variance component at zero; that is a solution, not a failure.",
+    "boundary": "The likelihood is highest with a variance at zero or a correlation at its limit; "
+    "that is a solution, not a failure.",
     "closed-form": "The estimator has a closed form; nothing was iterated.",
     "fixed": "All variance components were given; nothing was estimated.",
     "not-identified": "The data cannot tell some variance components apart; the notes name them.",
@@ -41,7 +42,10 @@ class Optimum:
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
-    """p fixed effects. All arrays (p,) but `covariance` (p, p); df is inf for a normal reference."""
+    """p fixed effects. All arrays (p,) but `covariance` (p, p); df is inf for a normal reference.
+
+    root : (p, p) with covariance = root root' where it is known: it keeps twice the digits of nearly collinear columns.
+    """
 
     names: tuple[str, ...]
     estimate: np.ndarray
@@ -54,6 +58,7 @@ class Coefficients:
     covariance: np.ndarray
     level: float
     method: str
+    root: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +70,7 @@ class Components:
     theta : (q,) the parameters of the likelihood on the scale of the effects; equal to `variance` where all terms
         are intercepts.
     se : (m,) standard errors of the variances; empty where none were computed.
+    average : term -> variance that it gives an effect, averaged over the effects; empty where terms are intercepts.
     """
 
     names: tuple[str, ...]
@@ -72,10 +78,12 @@ class Components:
     correlations: dict[str, float] = field(default_factory=dict)
     theta: np.ndarray = field(default_factory=lambda: np.empty(0))
     se: np.ndarray = field(default_factory=lambda: np.empty(0))
+    average: dict[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
-        return float(np.sum(self.variance))
+        """Variance of a true effect, averaged over the effects where it differs between them."""
+        return sum(self.average.values()) if self.average else float(np.sum(self.variance))
 
     def __getitem__(self, name: str) -> float:
         return float(self.variance[self.names.index(name)])

@@ -25,7 +25,19 @@ Estimator = Literal[
     "GENQ",
     "GENQM",
 ]
-Test = Literal["z", "t", "knapp-hartung", "knapp-hartung-floor", "CR2"]
+Test = Literal[
+    "z",
+    "t",
+    "t-containment",
+    "knapp-hartung",
+    "knapp-hartung-floor",
+    "CR0",
+    "CR1",
+    "CR1p",
+    "CR1S",
+    "CR2",
+    "CR3",
+]
 
 
 Structure = Literal[
@@ -103,7 +115,7 @@ class Slopes:
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """A random intercept per effect whose variance follows a design: location-scale model.
+    """The variance of a random intercept per effect follows a design: location-scale model.
 
     matrix : (k, q) design of the variance; names : q names; link : variance = exp(Z a), or Z a (kept positive).
     Source: Viechtbauer & Lopez-Lopez (2022), Res Synth Methods 13:697.
@@ -113,12 +125,8 @@ class Scale:
     names: tuple[str, ...]
     link: Literal["log", "identity"] = "log"
 
-    @property
-    def name(self) -> str:
-        return "scale"
 
-
-Term = Intercept | Known | Inner | Slopes | Scale
+Term = Intercept | Known | Inner | Slopes
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,7 @@ class Spec:
     level : confidence level.
     weights : column of the weights of the effects in the coefficients, ``"equal"``, or "" = inverse variance
         (models with one effect per study only).
+    scale : design of the variance of the intercept per row (location-scale model), or None.
     """
 
     terms: tuple[Term, ...]
@@ -141,6 +150,7 @@ class Spec:
     cluster: str = "study"
     level: float = 0.95
     weights: str = ""
+    scale: Scale | None = None
 
     @classmethod
     def random_effects(
