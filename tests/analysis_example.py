@@ -335,7 +335,7 @@ def _answer(overall: Estimate, questions: tuple[Question, ...]) -> tuple[Paragra
                 " on average. Beneficial markers rose by ",
                 Bound(
                     f"{percent.estimate:.1f}%",
-                    "questions.family.beneficial.percent.estimate",
+                    "family/beneficial/percent.estimate",
                     percent.estimate,
                     "table-overall",
                 ),

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..base.format import count, interval, number, plural
 from ..records import Analysis, Effects, Estimate, StudyAverage
-
 from .scale import Bar, Scale, Tick, make_scale, peak
 
 JUDGEMENTS = {"low": ("+", "low"), "some": ("~", "some concerns"), "high": ("\u00d7", "high")}
@@ -109,7 +108,9 @@ def _group(name: str, analysis: Analysis, scale: Scale, rows_of: dict[str, list[
     largest = max((s.weight for s in analysis.studies if math.isfinite(s.weight)), default=1.0)
     z = NormalDist().inv_cdf(0.5 + analysis.plan.level / 2)
     trials = tuple(
-        _trial(s, largest, scale, tuple(_effect(analysis.effects, i, scale, z) for i in rows_of.get(s.study, ())))
+        _trial(
+            s, largest, scale, tuple(_effect(analysis.effects, i, scale, z) for i in rows_of.get(s.study, ()))
+        )
         for s in members
     )
     estimate = _class_estimate(analysis, name)
@@ -158,7 +159,11 @@ def _text(effects: Effects, name: str, i: int) -> str:
 
 def _when(effects: Effects, i: int) -> str:
     """``at the end of treatment`` or ``26 weeks after it``."""
-    after = float(effects.columns["weeks_after_treatment"][i]) if "weeks_after_treatment" in effects.columns else 0.0
+    after = (
+        float(effects.columns["weeks_after_treatment"][i])
+        if "weeks_after_treatment" in effects.columns
+        else 0.0
+    )
     if _text(effects, "time", i) == "follow-up":
         return "at follow-up" if math.isnan(after) else f"{plural(round(after), 'week')} after treatment"
     return "end of treatment"

@@ -15,13 +15,14 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..base.format import number, plural
+from ..plots import palette_css
 from ..records import Analysis, Question, Table
 from ..tables import all_tables
 from ..tables.build_data import effects_table
 from ..tables.build_estimates import difference_line
 from .forest import build_forest
 from .glossary import TERMS, Explainer
-from .picture import Picture
+from .picture import Picture, pages_of
 from .view import Tables, TableView, answer_line, key_numbers, page_title, sample_words, view_tables
 
 CONTENTS = {
@@ -43,6 +44,7 @@ CONTENTS = {
 }
 ALWAYS = ("answer", "numbers", "forest", "trials", "effects", "methods", "notes", "provenance", "glossary")
 KINDS = {
+    "overall": ("overall",),
     "family": ("family",),
     "time": ("persistence", "course"),
     "subgroup": ("subgroup",),
@@ -56,7 +58,7 @@ def render_html(analysis: Analysis, figures: Mapping[str, Picture]) -> str:
     """The page. figures : key -> picture, as `draw_figures` makes them.
 
     Everything that comes from the data is escaped by the template engine; only the page's own style and
-    script and the tables (escaped by `tables.html`) are taken as markup.
+    script, the tables and the figures (escaped where they are made) are taken as markup.
     """
     tables = view_tables(report_tables(analysis))
     questions = {name: [q for q in analysis.questions if q.kind in kinds] for name, kinds in KINDS.items()}
@@ -91,7 +93,9 @@ def report_tables(analysis: Analysis) -> dict[str, Table]:
     tables = all_tables(analysis)
     if analysis.ratios.k:
         title = "Log ratios of ratios: the rows behind the percent changes"
-        tables["ratios"] = effects_table(analysis.ratios, key="ratios", title=title, level=analysis.plan.level)
+        tables["ratios"] = effects_table(
+            analysis.ratios, key="ratios", title=title, level=analysis.plan.level
+        )
     spoken = _spoken(analysis.questions)
     return {k: replace(t, notes=tuple(n for n in t.notes if n not in spoken)) for k, t in tables.items()}
 
@@ -156,17 +160,17 @@ def _pieces(tables: Tables, figures: Mapping[str, Picture]) -> dict[str, object]
     def placed(views: list[TableView], *, fold: bool = False) -> Markup:
         return Markup("\n").join(parts.table(view, fold) for view in views)
 
-    def shown(key: str) -> bool:
-        return key in figures and figures[key].light
+    def drawn(macro: Any, *keys: str) -> Markup:
+        return Markup("\n").join(macro(picture) for picture in pages_of(figures.values(), *keys))
 
     return {
         "tables_here": lambda *keys: placed(tables.take(*keys)),
         "tables_folded": lambda *keys: placed(tables.take(*keys), fold=True),
         "remaining_tables": lambda: placed(tables.rest()),
         "has_table": lambda key: key in tables.views,
-        "has_figure": shown,
-        "figures_here": lambda *keys: Markup("\n").join(parts.picture(figures[k]) for k in keys if shown(k)),
-        "figures_folded": lambda *keys: Markup("\n").join(parts.folded(figures[k]) for k in keys if shown(k)),
+        "has_figure": lambda key: bool(pages_of(figures.values(), key)),
+        "figures_here": lambda *keys: drawn(parts.picture, *keys),
+        "figures_folded": lambda *keys: drawn(parts.folded, *keys),
     }
 
 
@@ -194,7 +198,8 @@ def _exact(key: str, value: float) -> str:
 def _fixed() -> dict[str, object]:
     """Style and script with the hashes by which alone the page's policy lets them run; the glossary."""
     assets = files(__package__) / "assets"
-    style = (assets / "page.css").read_text(encoding="utf-8")
+    dark = f"@media screen and (prefers-color-scheme: dark) {{\n{palette_css('dark')}}}\n"
+    style = dark + (assets / "page.css").read_text(encoding="utf-8")
     script = (assets / "page.js").read_text(encoding="utf-8")
     return {
         "style": Markup(style),

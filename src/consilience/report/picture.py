@@ -1,54 +1,73 @@
-"""Figures as the page shows them: an image inside the file, its alternative text and its twin in text."""
+"""Figures as the page shows them: drawn into the page, with their twin in text."""
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from markupsafe import Markup
+
+from ..plots import Layout, all_figures, figure_png, figure_svg, text_twin
+from ..records import Analysis
+
 MOST_BYTES = 1_500_000  # a larger figure is left to figures/ so that the page stays light
+BROAD = 330.0  # points of width from which a figure scrolls on a phone instead of shrinking beyond reading
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """One figure. svg : as drawn by plots; alt : one sentence; twin : the same numbers as text."""
+    """A laid-out figure and its renditions, each made when first asked for."""
 
-    key: str
-    title: str
-    caption: str
-    svg: str
-    alt: str
-    twin: str
-
-    @cached_property
-    def uri(self) -> str:
-        """A data: URI. As an image an svg can run nothing, load nothing and style nothing of the page."""
-        return "data:image/svg+xml;base64," + b64encode(self.svg.encode()).decode("ascii")
-
-    @cached_property
-    def size(self) -> tuple[float, float]:
-        """Width and height in CSS pixels, from the svg's points; (0, 0) if it does not say."""
-        found = re.search(r'<svg[^>]*?width="([\d.]+)pt"[^>]*?>', self.svg), re.search(
-            r'<svg[^>]*?height="([\d.]+)pt"[^>]*?>', self.svg
-        )
-        if not (found[0] and found[1]):
-            return 0.0, 0.0
-        return round(float(found[0][1]) * 4 / 3), round(float(found[1][1]) * 4 / 3)
+    layout: Layout
 
     @property
-    def width(self) -> float:
-        return self.size[0]
+    def key(self) -> str:
+        return self.layout.key
 
     @property
-    def height(self) -> float:
-        return self.size[1]
+    def title(self) -> str:
+        return self.layout.title
+
+    @property
+    def alt(self) -> str:
+        return self.layout.alt
+
+    @cached_property
+    def svg(self) -> str:
+        """One ``<svg>`` element without inline style or script; `plots.svg` has escaped its texts."""
+        return figure_svg(self.layout)
+
+    @cached_property
+    def twin(self) -> str:
+        """The same numbers as aligned text."""
+        return text_twin(self.layout)
+
+    @property
+    def png(self) -> bytes:
+        return figure_png(self.layout)
+
+    @property
+    def markup(self) -> Markup:
+        return Markup(self.svg)
 
     @property
     def broad(self) -> bool:
-        """Too wide to be read when shrunk to a phone: it scrolls in its box instead."""
-        return self.width > 520
+        return self.layout.width > BROAD
 
     @property
     def light(self) -> bool:
+        """Small enough to stand in the page."""
         return len(self.svg) <= MOST_BYTES
+
+
+def draw_figures(analysis: Analysis) -> dict[str, Picture]:
+    """Every figure that the analysis has data for, by key; page 2 of ``forest`` is ``forest-2``."""
+    return {key: Picture(layout) for key, layout in all_figures(analysis).items()}
+
+
+def pages_of(pictures: Iterable[Picture], *keys: str) -> list[Picture]:
+    """The pages of the figures called `keys`, in order, that are light enough to show."""
+    wanted = re.compile("|".join(rf"{re.escape(key)}(-\d+)?" for key in keys))
+    return [p for p in pictures if wanted.fullmatch(p.key) and p.light]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..base.errors import InputError
-from ..records import Analysis, Columns, Effects, Question
+from ..records import Analysis, Columns, Effects, Estimate, Question
 
 SCHEMA = "consilience-results/1"
 
@@ -29,7 +29,14 @@ def build_results(analysis: Analysis) -> dict[str, object]:
         "results": collect_results(analysis),
         "questions": [_question(question) for question in analysis.questions],
         "scenarios": [
-            {"key": s.key, "group": s.group, "label": s.label, "verdict": s.verdict} for s in analysis.scenarios
+            {
+                "key": s.key,
+                "group": s.group,
+                "label": s.label,
+                "verdict": s.verdict,
+                "estimate": s.estimate.key,
+            }
+            for s in analysis.scenarios
         ],
         "tipping": plain(analysis.tipping),
         "course": plain(analysis.course),
@@ -52,6 +59,10 @@ def collect_results(analysis: Analysis) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, record in _keyed(analysis):
         value = plain(record)
+        if isinstance(record, Estimate):
+            assert isinstance(value, dict)
+            total = sum(record.tau2.values()) if record.tau2 else math.nan
+            value |= {"tau2_total": plain(total), "tau_total": plain(math.sqrt(total))}
         if key in found and found[key] != value:
             raise InputError(
                 f'Two different results have the key "{key}".',
@@ -70,14 +81,21 @@ def _keyed(analysis: Analysis) -> Iterator[tuple[str, object]]:
         if question.test is not None:
             yield f"{question.key}/test", question.test
     for scenario in analysis.scenarios:
-        yield scenario.key, scenario.estimate
+        yield scenario.estimate.key, scenario.estimate
     for tipping in analysis.tipping:
-        yield tipping.key, tipping
+        yield f"tipping/{tipping.key}", tipping
     yield "plan", {name: getattr(analysis.plan, name) for name in PLAN_NUMBERS}
     yield "counts", _counts(analysis)
 
 
-PLAN_NUMBERS = ("level", "persistence_weeks", "relevance", "rho", "small_study_minimum", "trials_per_moderator")
+PLAN_NUMBERS = (
+    "level",
+    "persistence_weeks",
+    "relevance",
+    "rho",
+    "small_study_minimum",
+    "trials_per_moderator",
+)
 
 
 def _counts(analysis: Analysis) -> dict[str, int]:
@@ -177,7 +195,9 @@ def _dump(value: object, depth: int) -> str:
     if isinstance(value, dict) and depth < 2 and value:
         items = [f"{_compact(name)}: {_dump(value[name], depth + 1)}" for name in sorted(value)]
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        items = [_dump(item, max(depth + 1, 2)) if isinstance(item, dict) else _compact(item) for item in value]
+        items = [
+            _dump(item, max(depth + 1, 2)) if isinstance(item, dict) else _compact(item) for item in value
+        ]
     else:
         return _compact(value)
     left, right = "{}" if isinstance(value, dict) else "[]"

@@ -15,7 +15,8 @@ from .scale import Bar, Scale, make_scale, peak
 
 LONG_TABLE = 30  # rows from which a table starts folded
 UNPRINTED_TABLE = 250  # rows from which it stays out of the printed page (it is in tables/)
-WIDE_TABLE = 9  # columns from which it is printed on a landscape page
+WIDE_TABLE = 9  # columns from which a table is wider than the page and scrolls in its box
+WORDY_TABLE = 5  # columns of text with which a wide table needs a landscape page on paper
 
 SAMPLES = {
     "convenience": (
@@ -26,7 +27,10 @@ SAMPLES = {
         "Synthetic data: no real trials",
         "Every trial on this page was simulated by a computer. Nothing here is evidence about people or treatments.",
     ),
-    "systematic": ("A systematic review", "The trials come from the systematic search that the protocol describes."),
+    "systematic": (
+        "A systematic review",
+        "The trials come from the systematic search that the protocol describes.",
+    ),
 }
 
 
@@ -52,6 +56,7 @@ class TableView:
     html: Markup
     rows: int
     wide: bool
+    landscape: bool
 
     @property
     def folded(self) -> bool:
@@ -94,16 +99,16 @@ class Tables:
 
 def view_tables(tables: Mapping[str, Table]) -> Tables:
     """Render every table that has rows or a note to show."""
-    views = {
-        key: TableView(key, table_id(table.key), table.title, Markup(to_html(table)), len(table.rows), _is_wide(table))
-        for key, table in tables.items()
-        if table.rows or table.notes
-    }
+    views = {key: _view_table(key, table) for key, table in tables.items() if table.rows or table.notes}
     return Tables(views)
 
 
-def _is_wide(table: Table) -> bool:
-    return len(table.columns) >= WIDE_TABLE
+def _view_table(key: str, table: Table) -> TableView:
+    wide = len(table.columns) >= WIDE_TABLE
+    words = sum(column.align == "left" for column in table.columns)
+    markup = Markup(to_html(table))  # every cell was escaped there
+    landscape = wide and words >= WORDY_TABLE
+    return TableView(key, table_id(table.key), table.title, markup, len(table.rows), wide, landscape)
 
 
 def sample_words(plan: Plan) -> tuple[str, str]:
@@ -127,16 +132,24 @@ def key_numbers(analysis: Analysis, anchors: set[str]) -> list[KeyNumber]:
     if e.available:
         if math.isfinite(e.pi_low):
             text = f"{number(e.pi_low)} to {number(e.pi_high)}"
-            detail = f"{level} prediction interval: where a new, similar trial's true effect would probably lie"
-            found.append(KeyNumber("Range across settings (g)", text, detail, f"{e.key}.pi_low", e.pi_low, anchor))
+            detail = (
+                f"{level} prediction interval: where a new, similar trial's true effect would probably lie"
+            )
+            found.append(
+                KeyNumber("Range across settings (g)", text, detail, f"{e.key}.pi_low", e.pi_low, anchor)
+            )
         if math.isfinite(e.share_in_favour):
             text = f"{100 * e.share_in_favour:.0f}%"
             detail = "of trials lean towards benefit, however slightly"
             found.append(
-                KeyNumber("Trials in favour", text, detail, f"{e.key}.share_in_favour", e.share_in_favour, anchor)
+                KeyNumber(
+                    "Trials in favour", text, detail, f"{e.key}.share_in_favour", e.share_in_favour, anchor
+                )
             )
     detail = f"{plural(e.n_effects, 'effect')} in {count(e.n_people)} people, nobody counted twice"
-    found.append(KeyNumber("Evidence", plural(e.n_trials, "trial"), detail, f"{e.key}.n_trials", e.n_trials, anchor))
+    found.append(
+        KeyNumber("Evidence", plural(e.n_trials, "trial"), detail, f"{e.key}.n_trials", e.n_trials, anchor)
+    )
     return found
 
 
@@ -161,7 +174,9 @@ def _pooled_number(label: str, e: Estimate, level: str, anchor: str) -> KeyNumbe
     else:
         text, limits = number(e.estimate), f"{number(e.ci_low)} to {number(e.ci_high)}"
     detail = f"{level} CI {limits}; {plural(e.n_trials, 'trial')}"
-    return KeyNumber(label, text, f"{detail}. {e.trust}" if e.trust else detail, f"{e.key}.estimate", e.estimate, anchor)
+    return KeyNumber(
+        label, text, f"{detail}. {e.trust}" if e.trust else detail, f"{e.key}.estimate", e.estimate, anchor
+    )
 
 
 def answer_line(analysis: Analysis) -> Line | None:
@@ -190,6 +205,6 @@ def answer_line(analysis: Analysis) -> Line | None:
         scale.bar(e.pi_low, e.estimate, e.pi_high) if has_pi else None,
         scale.at(0.0),
         scale.at(relevance),
-        f"{relevance:g}: smallest that matters",
+        f"matters from {relevance:g}",
         caption,
     )
