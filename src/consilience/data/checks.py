@@ -25,13 +25,13 @@ FIRST: tuple[CheckFunction, ...] = (
     checks_references.check_contrast_times,
     checks_references.check_results_exist,
     checks_rows.check_duplicates,
+    checks_rows.check_baseline_alone,
 )
 SECOND: tuple[CheckFunction, ...] = (
     checks_rows.check_change_sd,
     checks_rows.check_analysed,
     checks_rows.check_roles,
     checks_rows.check_times,
-    checks_rows.check_baseline_alone,
     checks_rows.check_sd_ratio,
     checks_references.check_arm_names,
     checks_references.check_risk_of_bias,

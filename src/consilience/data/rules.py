@@ -17,11 +17,13 @@ class Rules:
     """What the protocol declares; an empty tuple = nothing can be compared with it.
 
     outcomes : outcome -> its rule, where one could be read; outcome_names : all declared names.
+    all_read : False if a table could not be read, so that what is absent proves nothing.
     """
 
     outcomes: Mapping[str, OutcomeRule] = field(default_factory=dict)
     outcome_names: tuple[str, ...] = ()
     intervention_classes: tuple[str, ...] = ()
+    all_read: bool = True
 
 
 @dataclass(frozen=True, eq=False)

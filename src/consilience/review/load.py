@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..base.errors import InputError, UsageError
@@ -82,7 +82,9 @@ def load(folder: str | Path) -> Loaded:
     protocol = parse_protocol(content)
     raws, found, inputs = _tables(folder, protocol)
     decisions = Decisions(protocol.decisions, protocol.decision_place)
-    reported, accepted = assemble(raws, protocol.rules, decisions, decimal=protocol.files.decimal)
+    all_read = bool(protocol.lines) and not any(note.severity == "error" for note in found)
+    rules = replace(protocol.rules, all_read=all_read)
+    reported, accepted = assemble(raws, rules, decisions, decimal=protocol.files.decimal)
     notes = [*protocol.notes, *found, *reported.notes]
     notes += _columns_asked_for(protocol, reported.trials)
     ordered = sorted(notes, key=lambda note: (note.file != FILE, note.row or 0 if note.file == FILE else 0))

@@ -20,7 +20,10 @@ from .protocol_rules import cross_problems
 from .toml_lines import key_lines, line_of
 
 FILE = "review.toml"
-_UNKNOWN = Correlation(float("nan"), float("nan"), float("nan"))
+_NAN = float("nan")  # one object, so that equal protocols give equal plans
+_UNKNOWN = Correlation(_NAN, _NAN, _NAN)
+# Where review.toml is no TOML, the tables are looked for under their usual names
+_USUAL = Files(arms="arms.csv", contrasts="contrasts.csv", risk_of_bias="risk_of_bias.csv")
 _FAMILY: Mapping[str, str] = {"lower": "harmful", "higher": "beneficial", "none": "none"}
 M = TypeVar("M", bound=BaseModel)
 
@@ -97,7 +100,7 @@ def _unreadable(text: str, error: tomllib.TOMLDecodeError) -> Protocol:
         sentence = "The file is not UTF-8"
     where = f", at column {found.group(3)}" if found else ""
     note = finding("protocol-syntax", f"The file is not valid TOML: {sentence}{where}.", Place(FILE, row))
-    return Protocol(None, (note,), text, Files(), Rules(), (), (), {})
+    return Protocol(None, (note,), text, _USUAL, Rules(), (), (), {})
 
 
 def _valid(model: type[M], value: object) -> M | None:
@@ -144,7 +147,7 @@ def _rule(outcome: Outcome, default: CorrelationRange | None) -> OutcomeRule:
         family=family,
         scale=outcome.scale,
         r=Correlation(r.value, r.low, r.high, r.source) if r else _UNKNOWN,
-        log_sd=float("nan") if outcome.log_sd is None else outcome.log_sd,
+        log_sd=_NAN if outcome.log_sd is None else outcome.log_sd,
         note=outcome.note,
     )
 
