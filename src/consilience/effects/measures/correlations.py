@@ -9,7 +9,7 @@ from .cells import pooled
 from .measure import Inputs, Options, Pair
 from .standardised import signed_t
 
-SERIES = 200  # terms of the hypergeometric series where scipy's own is not needed
+SERIES_FROM = 12.0  # from this third parameter on 200 terms of the hypergeometric series are exact
 
 
 def _correlation(inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
@@ -21,16 +21,35 @@ def _correlation(inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
     return np.where(np.isnan(r), from_t, r), n
 
 
+def _hypergeometric(a: float, c: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """2F1(a, a; c; x) for 0 <= x <= 1 and c > 2a, by the series where it is short.
+
+    scipy's function returns NaN for some arguments with large c (c = 162, x = .9975).
+    """
+    from scipy.special import hyp2f1
+
+    long = c < SERIES_FROM
+    out = np.empty(np.broadcast(c, x).shape)
+    out[long] = hyp2f1(a, a, c[long], x[long])
+    size, value = c[~long], x[~long]
+    term = total = np.ones(size.shape)
+    for k in range(200):
+        term = term * ((a + k) ** 2 / ((size + k) * (k + 1))) * value
+        total = total + term
+        if np.all(term <= 1e-17):
+            break
+    out[~long] = total
+    return out
+
+
 def unbiased_r(r: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Olkin & Pratt's unbiased correlation: r 2F1(1/2, 1/2; (n - 2)/2; 1 - r^2); NaN for n <= 4.
 
     Source: Olkin & Pratt (1958), Ann Math Stat 29:201, eq. 2.3.
     """
-    from scipy.special import hyp2f1
-
     valid = (n > 4) & (np.abs(r) <= 1)
     size, value = np.where(valid, n, 10.0), np.where(valid, r, 0.0)
-    return only(valid, value * hyp2f1(0.5, 0.5, (size - 2) / 2, 1 - value**2))
+    return only(valid, value * _hypergeometric(0.5, (size - 2) / 2, 1 - value**2))
 
 
 def correlation(inputs: Inputs, options: Options) -> Pair:
@@ -55,12 +74,10 @@ def _correlation_variance(y: np.ndarray, r: np.ndarray, n: np.ndarray, vtype: st
 
 def _unbiased_variance(y: np.ndarray, r: np.ndarray, n: np.ndarray) -> np.ndarray:
     """y^2 minus the unbiased estimate of rho^2 (Olkin & Pratt 1958): can come out negative, which is no variance."""
-    from scipy.special import hyp2f1
-
     valid = (n > 4) & ~np.isnan(y)
     size, value = np.where(valid, n, 10.0), np.where(valid, r, 0.0)
     rest = 1 - value**2
-    v = y**2 - 1 + (size - 3) / (size - 2) * rest * hyp2f1(1.0, 1.0, size / 2, rest)
+    v = y**2 - 1 + (size - 3) / (size - 2) * rest * _hypergeometric(1.0, size / 2, rest)
     return only(valid & (v >= 0), v)
 
 

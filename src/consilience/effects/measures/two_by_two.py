@@ -9,6 +9,7 @@ import numpy as np
 
 from consilience.base.distributions import normal_ppf
 
+from ..arrays import only
 from ..convert_statistics import LOGISTIC_SD
 from .cells import pooled, table
 from .measure import Inputs, Options, Pair
@@ -77,7 +78,8 @@ def phi(inputs: Inputs, options: Options) -> Pair:
     s, t = m1 / total, m2 / total
     cross = y * (1 + y**2 / 2) * (p - q) * (s - t) / np.sqrt(p * q * s * t)
     margins = 0.75 * y**2 * ((p - q) ** 2 / (p * q) + (s - t) ** 2 / (s * t))
-    return y, np.maximum(1 - y**2 + cross - margins, 0.0) / total
+    # a perfect association leaves nothing to vary: the approximation has no variance for it
+    return y, only(np.abs(y) < 1, (1 - y**2 + cross - margins) / total)
 
 
 def _phi_stratified(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
