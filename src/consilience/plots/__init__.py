@@ -1,9 +1,9 @@
 """Records -> Layout (all positions, pure) -> SVG text, matplotlib figure, PNG or aligned text."""
 
-from .draw import draw, figure_png
 from .figures import FIGURES, all_figures, figure
 from .layout import Layout
 from .palette import palette_css
+from .raster import draw, figure_png
 from .svg import figure_svg
 from .twin import text_twin
 

@@ -34,8 +34,8 @@ def has_glyph(character: str, *, bold: bool = False) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _advance(character: str, bold: bool) -> float:
-    """Width of a character in em."""
+def advance(character: str, bold: bool) -> float:
+    """Width of a character of the bundled font in em."""
     if character_width(character) == 0:
         return 0.0
     if not has_glyph(character, bold=bold):
@@ -46,7 +46,7 @@ def _advance(character: str, bold: bool) -> float:
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Width of a line of text in points."""
-    return size * sum(_advance(c, bold) for c in text)
+    return size * sum(advance(c, bold) for c in text)
 
 
 def shorten(text: str, width: float, size: float, *, bold: bool = False) -> str:
@@ -56,7 +56,7 @@ def shorten(text: str, width: float, size: float, *, bold: bool = False) -> str:
     room = width - text_width(ELLIPSIS, size, bold=bold)
     used, kept = 0.0, 0
     for character in text:
-        used += size * _advance(character, bold)
+        used += size * advance(character, bold)
         if used > room:
             break
         kept += 1
