@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -19,8 +18,9 @@ from consilience.models import fit, predict
 from consilience.models.compare import likelihood_ratio_test
 from consilience.models.rows import random_effects, residuals, shrunken, weights
 from consilience.records import Design, Effects, Fit, Intercept, Spec
-from verify import Outcome, compare
+from verify import Outcome
 from verify._r_call import Call, column, design, numbers, parse
+from verify._tally import Tally
 
 TOPICS = ("rma_uni_tight", "rma_uni")
 TESTS = {"z": "z", "t": "t", "knha": "knapp-hartung", "adhoc": "knapp-hartung-floor"}
@@ -74,27 +74,6 @@ class Case:
             weights=weighted,
         )
         return fit(self.effects, spec, design=self.design)
-
-
-class Tally:
-    """Collects comparisons of one case."""
-
-    def __init__(self, rtol: float = EXACT) -> None:
-        self.rtol, self.worst, self.wrong = rtol, 0.0, []
-
-    def add(self, name: str, ours: Any, theirs: Any, *, rtol: float | None = None, atol: float = 0.0) -> None:
-        if theirs is None or (isinstance(theirs, list) and not theirs):
-            return
-        rtol = self.rtol if rtol is None else rtol
-        good, worst = compare(ours, theirs, rtol=rtol, atol=atol)
-        self.worst = max(self.worst, worst if good else 0.0)
-        if not good:
-            self.wrong.append(
-                f"{name}: {np.ravel(ours)[:3]} against {theirs if np.ndim(theirs) == 0 else 'R'} ({worst:.1e})"
-            )
-
-    def outcome(self) -> Outcome:
-        return Outcome("differ" if self.wrong else "agree", self.worst, "; ".join(self.wrong))
 
 
 def check(case: dict, datasets: dict, cases: dict) -> Outcome:
@@ -218,7 +197,7 @@ def _intervals(
 
 
 def _predict(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally = Tally()
+    tally = Tally(EXACT)
     ours = case.fit(level=call.kwargs.get("level"))
     x = None
     if "newmods" in call.kwargs:
@@ -240,14 +219,14 @@ def _predict(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> 
 
 
 def _confint(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally = Tally()
+    tally = Tally(EXACT)
     kind = "profile-likelihood" if call.kwargs.get("type") == "PL" else None
     _intervals(tally, case.fit(level=call.kwargs.get("level")), out["random"], atol=2 * ROOT, kind=kind)
     return tally.outcome()
 
 
 def _rows(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally = Tally()
+    tally = Tally(EXACT)
     found = (shrunken if call.name == "blup" else random_effects)(case.fit())
     for name, value in (
         ("pred", found.estimate),
@@ -260,20 +239,20 @@ def _rows(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Out
 
 
 def _rstandard(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally, found = Tally(), residuals(case.fit())
+    tally, found = Tally(EXACT), residuals(case.fit())
     for name, value in (("resid", found.raw), ("se", found.se), ("z", found.standardised)):
         tally.add(name, value, out[name], rtol=1e-3, atol=STOPPING)
     return tally.outcome()
 
 
 def _weights(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally = Tally()
+    tally = Tally(EXACT)
     tally.add("weights", weights(case.fit()), out["w"], rtol=1e-3)
     return tally.outcome()
 
 
 def _hettest(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally, found = Tally(), heteroscedasticity_test(case.fit())
+    tally, found = Tally(EXACT), heteroscedasticity_test(case.fit())
     tally.add("statistic", found.statistic, out["statistic"], rtol=1e-3)
     tally.add("df", found.df1, out["df"])
     tally.add("p", found.p_value, out["pval"], rtol=1e-2)
@@ -281,13 +260,13 @@ def _hettest(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> 
 
 
 def _vif(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally = Tally()
+    tally = Tally(EXACT)
     tally.add("vif", variance_inflation(case.fit())[1:], out["vifs"], rtol=1e-3)
     return tally.outcome()
 
 
 def _anova(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally, ours = Tally(), case.fit()
+    tally, ours = Tally(EXACT), case.fit()
     p = len(ours.coefficients.names)
     if len(call.args) == 2:
         reduced = Case(call.args[1], datasets, cases).fit()

@@ -176,6 +176,7 @@ class Fit(Shown):
 
     omnibus : test of all moderators (without moderators: of the mean).
     statistics : ``"ML"`` and ``"REML"`` -> log-likelihood and information criteria at these estimates.
+    tests : further tests of the model by name (Mantel-Haenszel: ``"MH"``, ``"Breslow-Day"``, ``"Tarone"``).
     scale : coefficients of the variance in a location-scale model; variances : (k,) fitted tau^2 of each effect.
     """
 
@@ -190,6 +191,7 @@ class Fit(Shown):
     notes: tuple[Note, ...] = ()
     omnibus: TestResult | None = None
     statistics: dict[str, FitStatistics] = field(default_factory=dict)
+    tests: dict[str, TestResult] = field(default_factory=dict)
     scale: Coefficients | None = None
     variances: np.ndarray | None = None
 
