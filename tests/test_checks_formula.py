@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consilience.base.errors import InputError
@@ -55,6 +55,7 @@ def test_a_natural_spline_contains_the_straight_line():
     assert np.abs(residual).max() < 1e-9
 
 
+@settings(deadline=None)
 @given(st.permutations(range(6)))
 def test_row_order_does_not_matter(order):
     order = list(order)

@@ -128,7 +128,7 @@ cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(rows=st.lists(st.tuples(cells, cells, cells), max_size=6))
 def test_what_is_written_is_read_back(tmp_path_factory, rows):
     """All text but what spreadsheets would run, which gets an apostrophe on purpose."""

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consilience.base.errors import UsageError
@@ -57,6 +57,7 @@ def test_a_carriage_return_makes_no_new_row():
     assert list(csv.reader(io.StringIO(text, newline=""))) == [["a", "b"], ["'\n=1", "a\nb"]]
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_are_exact(x):
     assert float(csv_text([[x]], header=["x"]).splitlines()[1]) == x

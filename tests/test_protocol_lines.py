@@ -6,7 +6,7 @@ import tomllib
 from importlib import resources
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consilience.review.toml_lines import key_lines, line_of
@@ -124,6 +124,7 @@ def inline(value) -> str:
     return "{" + ", ".join(f"{k} = {inline(v)}" for k, v in value.items()) + "}"
 
 
+@settings(deadline=None)
 @given(st.dictionaries(keys, values, max_size=4))
 def test_any_document(document):
     """Written with each top-level key at a known line."""

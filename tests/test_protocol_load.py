@@ -95,18 +95,19 @@ def test_columns_that_the_protocol_asks_for(tmp_path):
         '[questions]\nsubgroups = ["intervention_clas", "outcome"]\n[[moderators]]\ncolumn = "age"\n'
         '[[moderators]]\ncolumn = "country"\n[[moderators]]\ncolumn = "weeks"\n'
     )
-    review.cells("trials", 2, country="Chile")
+    review.cells("trials", 2, country="Chile").cells("arms", 4, assay="high sensitivity")
+    review.add('[[moderators]]\ncolumn = "assay"\nkind = "category"\n')
     found = [(n.code, n.row, n.message) for n in review.notes()]
     assert found == [
         (
             "unknown-column",
             34,
-            'The subgroup "intervention_clas" is not a column of the trials table. Did you mean "intervention_class"?',
+            'The subgroup "intervention_clas" is not a column of the tables. Did you mean "intervention_class"?',
         ),
         (
             "unknown-column",
             36,
-            'The moderator "age" is not a column of the trials table.',
+            'The moderator "age" is not a column of the tables.',
         ),
         ("protocol-value", 38, 'The moderator "country" holds text, so it cannot be a number.'),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consilience.review.prisma import Prisma, prisma_problems
@@ -67,6 +67,7 @@ def test_negative_counts():
     assert list(prisma_problems(bad)) == [("reasons", 'reasons: "b" is -85, but a count cannot be negative.')]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 500), min_size=8, max_size=8))
 def test_any_flow_that_is_built_downwards_adds_up(counts):
     duplicates, automation, other, excluded, lost, reason, new, previous = counts

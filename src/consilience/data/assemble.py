@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..records import Columns, Decision, Note, Reported
 from .checks import run_checks
 from .decisions import Acceptance, apply_decisions, is_data_finding, settle, unused_acceptances
@@ -46,8 +48,16 @@ def assemble(
     found += unused_acceptances(found, [a for a in accepted if is_data_finding(a.code)])
     files = [columns[name].file for name in _ORDER]
     settled = sorted(settle(found, accepted), key=lambda n: _position(n, files))
+    return Reported(**_usable(tables), notes=tuple(settled)), accepted
+
+
+def _usable(tables: Tables) -> dict[str, Columns]:
+    """The tables without rows that lack a required cell, and without results of trials that went with them."""
     kept = {name: t.take(usable_rows(t, TABLES[name])) for name in _ORDER for t in (tables.table(name),)}
-    return Reported(**kept, notes=tuple(settled)), accepted
+    trials = set(kept["trials"]["study"])
+    for name in ("arms", "contrasts", "risk_of_bias"):
+        kept[name] = kept[name].take(np.array([study in trials for study in kept[name]["study"]], dtype=bool))
+    return kept
 
 
 def _position(note: Note, files: list[str]) -> tuple[int, int]:

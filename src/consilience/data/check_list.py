@@ -219,7 +219,7 @@ _ALL = (
         "error",
         _REFERENCE,
         "the protocol asks for a column that no table has",
-        "Correct the name or add the column to the trials table.",
+        "Correct the name or add the column to the trials table (or, if it varies within a trial, to the arms table).",
     ),
     Check(
         "role-inconsistent",

@@ -26,9 +26,11 @@ def check_identical_rows(tables: Tables, rules: Rules) -> Iterator[Finding]:
     """Three or more rows with the same numbers (at least two each): often a copied block."""
     arms = tables.arms
     numbers = np.column_stack([arms[name] for name in _RESULTS])
+    known = ~np.isnan(numbers)
+    comparable = np.where(known, numbers, -1e300)  # NaN is unequal to itself
     groups: dict[bytes, list[int]] = {}
-    for i in np.flatnonzero((~np.isnan(numbers)).sum(axis=1) >= 2):
-        groups.setdefault(np.nan_to_num(numbers[i], nan=-1e300).tobytes(), []).append(int(i))
+    for i in np.flatnonzero(known.sum(axis=1) >= 2):
+        groups.setdefault(comparable[i].tobytes(), []).append(int(i))
     for rows in groups.values():
         if len(rows) >= 3:
             names = joined([name for name, x in zip(_RESULTS, numbers[rows[0]], strict=True) if not isnan(x)])

@@ -90,7 +90,9 @@ def is_data_finding(code: str) -> bool:
 
 
 def _covers(acceptance: Acceptance, note: Note) -> bool:
-    return note.code == acceptance.code and note.file == acceptance.file and note.row in acceptance.lines
+    """A finding about an effect may name several files; its row is that of the first."""
+    file = note.file.partition("; ")[0]
+    return note.code == acceptance.code and file == acceptance.file and note.row in acceptance.lines
 
 
 def _same(cell: str, wanted: str) -> bool:

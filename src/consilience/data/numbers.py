@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from math import isfinite
+from math import isnan
 
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}([,' \u00a0\u202f\u2019]\d{3})+(\.\d*)?")
@@ -13,6 +13,7 @@ _SWAP = str.maketrans(",.", ".,")
 
 # How reviewers and statistics programs mark a missing number; no number looks like these.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+SMALLEST, LARGEST = 1e-100, 1e100
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,15 @@ def parse_number(text: str, *, decimal: str = ".") -> float | NotNumber:
     if word.lower() in MISSING:
         return float("nan")
     candidate = word.translate(_SWAP) if decimal == "," else word
-    if _PLAIN.fullmatch(candidate):
-        value = float(candidate)
-        return (
-            value if isfinite(value) else NotNumber("not-a-number", f'"{text}" is too large to be a number.')
-        )
-    return _refusal(text, candidate, decimal)
+    return in_range(float(candidate)) if _PLAIN.fullmatch(candidate) else _refusal(text, candidate, decimal)
+
+
+def in_range(value: float) -> float | NotNumber:
+    """The value if its square is a number too; nothing that was measured is beyond 1e-100 to 1e100."""
+    if value == 0 or isnan(value) or SMALLEST <= abs(value) <= LARGEST:
+        return value
+    size = "large" if abs(value) > 1 else "small"
+    return NotNumber("not-a-number", f"{value:g} is too {size} to be a measured value.")
 
 
 def _refusal(text: str, candidate: str, decimal: str) -> NotNumber:

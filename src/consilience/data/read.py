@@ -11,7 +11,7 @@ import numpy as np
 from ..base.options import suggestion
 from ..records import Columns, Note
 from .findings import Place, finding, joined
-from .numbers import MISSING, NotNumber, parse_number
+from .numbers import MISSING, NotNumber, in_range, parse_number
 from .raw import Cell, RawTable, cell_text
 from .schema import Field, TableSchema
 
@@ -83,7 +83,7 @@ def _typed(cells: list[Cell], field: Field, decimal: str) -> tuple[np.ndarray, l
 
 def _value(cell: Cell, field: Field, decimal: str) -> str | float | NotNumber:
     if field.kind == "number":
-        return cell if isinstance(cell, float) else parse_number(cell, decimal=decimal)
+        return in_range(cell) if isinstance(cell, float) else parse_number(cell, decimal=decimal)
     text = cell_text(cell)
     if field.kind == "text":
         return text

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..base.errors import InputError, UsageError
 from ..base.options import suggestion
 from ..data.assemble import Decisions, assemble
@@ -15,7 +17,7 @@ from ..data.findings import finding
 from ..data.raw import RawTable
 from ..data.schema import TABLES
 from ..io.read import read_table
-from ..records import Columns, Note, Plan, Reported
+from ..records import Note, Plan, Reported
 from .protocol import FILE, Protocol, parse_protocol
 
 # Columns that every effect has besides those of its trial; a subgroup or moderator may be any of them.
@@ -23,6 +25,7 @@ EFFECT_COLUMNS = (
     "outcome",
     "outcome_class",
     "family",
+    "better",
     "treatment",
     "control",
     "time",
@@ -30,8 +33,13 @@ EFFECT_COLUMNS = (
     "weeks_after_treatment",
     "n_treatment",
     "n_control",
+    "n_people",
     "r",
+    "r_source",
     "route_code",
+    "route_group",
+    "scale",
+    "basis",
 )
 
 
@@ -86,7 +94,7 @@ def load(folder: str | Path) -> Loaded:
     rules = replace(protocol.rules, all_read=all_read)
     reported, accepted = assemble(raws, rules, decisions, decimal=protocol.files.decimal)
     notes = [*protocol.notes, *found, *reported.notes]
-    notes += _columns_asked_for(protocol, reported.trials)
+    notes += _columns_asked_for(protocol, reported)
     ordered = sorted(notes, key=lambda note: (note.file != FILE, note.row or 0 if note.file == FILE else 0))
     plan = None if any(n.severity == "error" and n.file == FILE for n in ordered) else protocol.plan
     inputs = {FILE: hashlib.sha256(content).hexdigest(), **inputs}
@@ -129,24 +137,32 @@ def _tables(folder: Path, protocol: Protocol) -> tuple[dict[str, RawTable], list
     return raws, notes, inputs
 
 
-def _columns_asked_for(protocol: Protocol, trials: Columns) -> Iterator[Note]:
+def _columns_asked_for(protocol: Protocol, reported: Reported) -> Iterator[Note]:
     """Subgroups and moderators whose column no effect will have, or whose column is of the wrong kind."""
     plan = protocol.plan
     if plan is None:
         return
-    known = tuple(dict.fromkeys((*trials.names, *EFFECT_COLUMNS)))
+    columns = _moderator_columns(reported)
+    known = tuple(dict.fromkeys((*columns, *EFFECT_COLUMNS)))
     asked: list[tuple[str, tuple[str | int, ...], str]]
     asked = [(c, ("questions", "subgroups", i), "subgroup") for i, c in enumerate(plan.subgroups)]
     asked += [(m.column, ("moderators", i, "column"), "moderator") for i, m in enumerate(plan.moderators)]
     for column, path, what in asked:
         if column not in known:
-            message = (
-                f'The {what} "{column}" is not a column of the trials table. {suggestion(column, known)}'
-            )
+            message = f'The {what} "{column}" is not a column of the tables. {suggestion(column, known)}'
             yield finding("unknown-column", message.strip(), protocol.place(*path))
     for i, moderator in enumerate(plan.moderators):
-        cells = trials.data.get(moderator.column)
-        if moderator.kind == "number" and cells is not None and cells.dtype == object and len(trials):
+        cells = columns.get(moderator.column)
+        if moderator.kind == "number" and cells is not None and cells.dtype == object and len(cells):
             message = f'The moderator "{moderator.column}" holds text, so it cannot be a number.'
             place = protocol.place("moderators", i, "column")
             yield finding("protocol-value", message, place, advice='Use kind = "category".')
+
+
+def _moderator_columns(reported: Reported) -> dict[str, np.ndarray]:
+    """The columns of the trials and every extra column of the results."""
+    found = dict(reported.trials.data)
+    for name, table in (("arms", reported.arms), ("contrasts", reported.contrasts)):
+        extra = (column for column in table.names if column not in TABLES[name].names)
+        found.update({column: table[column] for column in extra if column not in found})
+    return found
