@@ -27,15 +27,15 @@ class Tables:
 
     @property
     def n1(self) -> np.ndarray:
-        return self.a + self.b
+        return np.asarray(self.a + self.b)
 
     @property
     def n2(self) -> np.ndarray:
-        return self.c + self.d
+        return np.asarray(self.c + self.d)
 
     @property
     def n(self) -> np.ndarray:
-        return self.n1 + self.n2
+        return np.asarray(self.n1 + self.n2)
 
     @property
     def variance(self) -> np.ndarray:

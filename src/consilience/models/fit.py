@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..records import Design, Effects, Fit, Spec
+from .location_scale import fit_location_scale
 from .multilevel import fit_multilevel
 from .univariate import fit_univariate, is_univariate
 
@@ -20,6 +21,8 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
     InputError for data that cannot be analysed, OptionError for an unknown choice in `spec`.
     """
     matrix = Design.intercept(effects.k) if design is None else design
+    if spec.scale is not None:
+        return fit_location_scale(effects, matrix, spec)
     if is_univariate(effects, spec):
         return fit_univariate(effects, matrix, spec)
     return fit_multilevel(effects, matrix, spec, start=start)

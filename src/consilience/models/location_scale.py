@@ -1,0 +1,155 @@
+"""One effect per study whose heterogeneity follows moderators: Effects + Design + Spec.scale -> Fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..base.distributions import t_isf, t_two_sided
+from ..base.errors import InputError
+from ..base.linalg import dependent_columns
+from ..inference.knapp_hartung import linear_test, moderators
+from ..likelihood.location_scale import ScaleFit, fit_scale
+from ..likelihood.prepare import prepare
+from ..records import (
+    Coefficients,
+    Components,
+    Design,
+    Effects,
+    Fit,
+    Intercept,
+    Note,
+    Optimum,
+    Scale,
+    Spec,
+    TestResult,
+)
+from .univariate import fit_univariate
+
+
+def fit_location_scale(effects: Effects, design: Design, spec: Spec) -> Fit:
+    """Location-scale model by ML or REML.
+
+    The result's `scale` holds the coefficients of the variance (log or identity link; standard errors from the
+    observed information), `variances` tau^2 of each effect, ``tests["scale"]`` the test of all scale moderators;
+    the component is the mean of tau^2 over the effects. t tests have k - q degrees of freedom for the scale.
+
+    Raises
+    ------
+    InputError ``scale-method`` unless ML or REML with z or t tests, ``dependent-columns``,
+    ``scale-without-intercept``, and as `fit_univariate`.
+
+    Source: Viechtbauer & Lopez-Lopez (2022), Res Synth Methods 13:697.
+    """
+    scale, constant = _checked(effects, spec)
+    plain = fit_univariate(effects, design, replace(spec, scale=None, terms=(Intercept(("row",)),)))
+    x = design.matrix
+    common = x.shape[1] == 1 and bool((x == 1).all())
+    prepared = prepare(effects.y[None], effects.v[None], None if common else x)
+    order, unit = prepared.order[:, 0], 2.0 * float(prepared.exponent[0]) * np.log(2.0)
+    found = fit_scale(prepared.problem, scale.matrix[order], link=scale.link, reml=spec.method == "REML")
+    tau2 = np.empty(effects.k)
+    tau2[order] = found.tau2
+    tau2 = tau2 * np.exp(unit)
+    alpha = _alpha(found, constant, unit, log=scale.link == "log")
+    given = replace(spec, scale=None, terms=(Intercept(("row",), 0.0),), method="ML")
+    at = fit_univariate(replace(effects, v=effects.v + tau2), design, given)
+    scale_coefficients = _scale_coefficients(alpha, spec, effects.k)
+    return replace(
+        plain,
+        spec=spec,
+        coefficients=at.coefficients,
+        components=Components(("row",), np.array([tau2.mean()]), theta=np.array([tau2.mean()])),
+        heterogeneity=replace(plain.heterogeneity, i2=float("nan"), h2=float("nan"), i2_by={}),
+        loglik=_loglik(at, spec),
+        optimum=_optimum(found),
+        notes=_notes(found),
+        omnibus=at.omnibus,
+        statistics={},
+        scale=scale_coefficients,
+        variances=tau2,
+        tests={"scale": _scale_test(scale_coefficients, scale.matrix)},
+    )
+
+
+def _loglik(at: Fit, spec: Spec) -> float:
+    return at.statistics["REML" if spec.method == "REML" else "ML"].loglik
+
+
+def _checked(effects: Effects, spec: Spec) -> tuple[Scale, np.ndarray]:
+    """The scale and the coefficients (q,) of a constant of one in its design."""
+    scale = spec.scale
+    if scale is None or spec.method not in ("ML", "REML") or spec.test not in ("z", "t") or spec.weights:
+        raise InputError(
+            "A location-scale model needs ML or REML, a z or t test and no weights.", code="scale-method"
+        )
+    z = scale.matrix
+    names = [scale.names[j] for j in dependent_columns(z)]
+    if names or len(z) != effects.k:
+        raise InputError(
+            f"The design of the scale has shape {z.shape} for {effects.k} effects; "
+            f"dependent columns: {', '.join(names) or 'none'}.",
+            code="dependent-columns",
+        )
+    exact = np.flatnonzero((z == 1).all(axis=0))
+    constant = (
+        np.eye(z.shape[1])[exact[0]] if len(exact) else np.linalg.lstsq(z, np.ones(len(z)), rcond=None)[0]
+    )
+    if not np.allclose(z @ constant, 1.0, atol=1e-9):
+        raise InputError("The design of the scale holds no constant.", code="scale-without-intercept")
+    return scale, constant
+
+
+def _alpha(found: ScaleFit, constant: np.ndarray, unit: float, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients and covariance in the units given: the scaling by 4^e is a factor, or a shift of the log."""
+    if log:
+        return found.alpha + unit * constant, found.covariance
+    return found.alpha * np.exp(unit), found.covariance * np.exp(2 * unit)
+
+
+def _scale_coefficients(alpha: tuple[np.ndarray, np.ndarray], spec: Spec, k: int) -> Coefficients:
+    estimate, covariance = alpha
+    q = len(estimate)
+    df = np.full(q, np.inf if spec.test == "z" else float(k - q))
+    se = np.sqrt(np.diagonal(covariance))
+    statistic = estimate / se
+    half = t_isf((1 - spec.level) / 2, df) * se
+    return Coefficients(
+        names=spec.scale.names if spec.scale else (),
+        estimate=estimate,
+        se=se,
+        statistic=statistic,
+        df=df,
+        p_value=t_two_sided(statistic, df),
+        ci_low=estimate - half,
+        ci_high=estimate + half,
+        covariance=covariance,
+        level=spec.level,
+        method="observed information",
+    )
+
+
+def _scale_test(coefficients: Coefficients, z: np.ndarray) -> TestResult:
+    return linear_test(coefficients, np.eye(z.shape[1])[moderators(z)], name="scale moderators")
+
+
+def _optimum(found: ScaleFit) -> Optimum:
+    if found.bound:
+        return Optimum("boundary", found.steps, 0.0, found.starts)
+    converged = found.score < 1e-6
+    return Optimum("converged" if converged else "stopped", found.steps, found.score, found.starts)
+
+
+def _notes(found: ScaleFit) -> tuple[Note, ...]:
+    if np.isfinite(found.covariance).all():
+        return ()
+    why = "a fitted variance is zero" if found.bound else "the likelihood is flat or not curved there"
+    return (
+        Note(
+            "scale-without-se",
+            "warning",
+            f"The coefficients of the scale have no standard errors: {why}.",
+            "Use fewer scale moderators, or the log link.",
+        ),
+    )
