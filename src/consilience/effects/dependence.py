@@ -131,9 +131,9 @@ def _matrix(s: _Study, rho: float) -> np.ndarray:
     known = time * shared + overlap * rest[:, None] * rest[None, :]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = shared / np.sqrt(parts[:, None] * parts[None, :])
-    matrix: np.ndarray = np.where(
-        same_outcome, known, rho * time * np.where(np.isfinite(share), share, 0.0) * v
-    )
+    working = rho * time * np.where(np.isfinite(share), share, 0.0) * v
+    matrix: np.ndarray = np.where(same_outcome, known, working)
+    matrix = (matrix + matrix.T) / 2  # the two halves may differ in the last digit
     np.fill_diagonal(matrix, s.v)
     return matrix
 
