@@ -86,7 +86,7 @@ def _numbers(values: Any, name: str, notes: list[Note]) -> np.ndarray:
     """(n,) floats of any column; missing marks of any library are NaN, other text is NaN with a note."""
     raw = values.to_numpy() if hasattr(values, "to_numpy") else values
     if np.asarray(raw).dtype.kind in "iufb":
-        array = np.atleast_1d(np.ma.filled(np.ma.asarray(raw, dtype=float), np.nan))
+        array: np.ndarray = np.atleast_1d(np.ma.filled(np.ma.asarray(raw, dtype=float), np.nan))
         if array.ndim == 1:
             return array
         raise InputError(f"Column {name} has {array.ndim} dimensions; give one.", code="columns-unequal")
