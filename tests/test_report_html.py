@@ -13,9 +13,10 @@ import pytest
 import analysis_example
 from analysis_example import example_analysis
 from consilience.records import Analysis, Course, Estimate, Paragraph, Question
-from consilience.report.html import render_html, report_tables
+from consilience.report.html import render_html
 from consilience.report.picture import draw_figures
 from consilience.report.results import build_results, lookup
+from consilience.report.tables import report_tables
 from consilience.tables import table_id
 from report_page import HOSTILE, Page, read_page
 

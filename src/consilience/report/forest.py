@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ..base.format import count, interval, number, plural
+from ..base.format import NOT_AVAILABLE, count, interval, number, plural
 from ..records import Analysis, Effects, Estimate, StudyAverage
 from .scale import Bar, Scale, Tick, make_scale, peak
 
@@ -132,7 +132,7 @@ def _trial(study: StudyAverage, largest: float, scale: Scale, effects: tuple[Eff
         study.label or study.study,
         f"{number(study.estimate)} {interval(study.ci_low, study.ci_high)}",
         f"{number(study.weight, 1)}%",
-        count(study.n_people),
+        count(study.n_people) if study.n_people else NOT_AVAILABLE,
         (mark, word, study.risk_of_bias or "unknown"),
         scale.bar(study.ci_low, study.estimate, study.ci_high),
         round(6 + 9 * math.sqrt(max(share, 0.0)), 1),

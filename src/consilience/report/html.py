@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,14 +16,13 @@ from markupsafe import Markup
 
 from ..base.format import number, plural
 from ..plots import palette_css
-from ..records import Analysis, Question, Table
-from ..tables import all_tables
-from ..tables.build_data import effects_table
+from ..records import Analysis, Question
 from ..tables.build_estimates import difference_line
 from .forest import build_forest
 from .glossary import TERMS, Explainer
 from .picture import Picture, pages_of
-from .view import Tables, TableView, answer_line, key_numbers, page_title, sample_words, view_tables
+from .tables import report_tables
+from .view import Tables, answer_line, key_numbers, page_title, sample_words, view_tables
 
 CONTENTS = {
     "answer": "The answer",
@@ -35,7 +34,7 @@ CONTENTS = {
     "moderators": "Kinds of trial",
     "small-study": "Small trials",
     "robust": "Is it robust?",
-    "trials": "The trials",
+    "trials": "The trials in detail",
     "effects": "Every effect",
     "methods": "Methods",
     "notes": "Assumptions and findings",
@@ -80,30 +79,29 @@ def render_html(analysis: Analysis, figures: Mapping[str, Picture]) -> str:
         "present": present,
         "contents": [(key, CONTENTS[key]) for key in CONTENTS if key in present],
         "explain": Explainer(),
+        "unsaid": _unsaid(),
         **_pieces(tables, figures),
     }
     return _environment().get_template("page.html.j2").render(context)
 
 
-def report_tables(analysis: Analysis) -> dict[str, Table]:
-    """All tables of the report, in order: those of the analysis and the rows behind the percent changes.
-
-    A note that repeats a question's words is left out: the page has them in the finding above the table.
-    """
-    tables = all_tables(analysis)
-    if analysis.ratios.k:
-        title = "Log ratios of ratios: the rows behind the percent changes"
-        tables["ratios"] = effects_table(
-            analysis.ratios, key="ratios", title=title, level=analysis.plan.level
-        )
-    spoken = _spoken(analysis.questions)
-    return {k: replace(t, notes=tuple(n for n in t.notes if n not in spoken)) for k, t in tables.items()}
+def untold_test(question: Question) -> str:
+    """The question's test as a line, or "" if there is none or its answer already gives the statistic."""
+    line = difference_line(question.test)
+    statistic = re.search(r"F\(.*?\) = [^,]*", line)
+    return "" if statistic and statistic.group() in question.answer else line
 
 
-def _spoken(questions: tuple[Question, ...]) -> set[str]:
-    """What the findings say, as it also stands under their tables."""
-    words = {(q.title, text) for q in questions for text in (difference_line(q.test), q.answer, *q.notes)}
-    return {text for _, text in words} | {f"{title}: {text}" for title, text in words}
+def _unsaid() -> Callable[[Iterable[str]], list[str]]:
+    """A filter that lets every remark pass once: the same one belongs to several questions. One per page."""
+    said: set[str] = set()
+
+    def unsaid(notes: Iterable[str]) -> list[str]:
+        fresh = [note for note in dict.fromkeys(notes) if note not in said]
+        said.update(fresh)
+        return fresh
+
+    return unsaid
 
 
 def _present(
@@ -157,16 +155,16 @@ def _pieces(tables: Tables, figures: Mapping[str, Picture]) -> dict[str, object]
     """Functions with which sections place tables and figures; each table is placed once."""
     parts: Any = _environment().get_template("parts.html.j2").module
 
-    def placed(views: list[TableView], *, fold: bool = False) -> Markup:
-        return Markup("\n").join(parts.table(view, fold) for view in views)
+    def placed(keys: tuple[str, ...], *, fold: bool, printed: bool = True) -> Markup:
+        return Markup("\n").join(parts.table(view, fold, printed) for view in tables.take(*keys))
 
     def drawn(macro: Any, *keys: str) -> Markup:
         return Markup("\n").join(macro(picture) for picture in pages_of(figures.values(), *keys))
 
     return {
-        "tables_here": lambda *keys: placed(tables.take(*keys)),
-        "tables_folded": lambda *keys: placed(tables.take(*keys), fold=True),
-        "remaining_tables": lambda: placed(tables.rest()),
+        "tables_here": lambda *keys: placed(keys, fold=False),
+        "tables_folded": lambda *keys, printed=True: placed(keys, fold=True, printed=printed),
+        "remaining_tables": lambda: placed(tuple(tables.views), fold=False),
         "has_table": lambda key: key in tables.views,
         "has_figure": lambda key: bool(pages_of(figures.values(), key)),
         "figures_here": lambda *keys: drawn(parts.picture, *keys),
@@ -185,7 +183,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     env.globals["exact"] = _exact
-    env.globals["test_line"] = difference_line
+    env.globals["untold_test"] = untold_test
     return env
 
 

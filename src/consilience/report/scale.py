@@ -56,13 +56,11 @@ def make_scale(intervals: Iterable[tuple[float, float, float]], *, pad: float = 
     """
     rows = [row for row in intervals if not math.isnan(row[1])]
     points = [row[1] for row in rows]
-    limits = sorted(x for row in rows for x in row if math.isfinite(x))
-    if not limits:
-        return Scale(-1.0, 1.0, tuple(Tick(at, number(v, 1)) for at, v in ((0, -1), (50, 0), (100, 1))))
+    limits = sorted(x for row in rows for x in row if math.isfinite(x)) or [0.0]
     reach = 3 * max(abs(limits[len(limits) // 10]), abs(limits[-1 - len(limits) // 10]), 0.1)
     low = min(0.0, *points, max(limits[0], -reach))
     high = max(0.0, *points, min(limits[-1], reach))
-    room = pad * (high - low)
+    room = max(pad * (high - low), 0.01)
     low, high = low - room, high + room
     step = _step(high - low)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))

@@ -16,7 +16,6 @@ from .scale import Bar, Scale, make_scale, peak
 LONG_TABLE = 30  # rows from which a table starts folded
 UNPRINTED_TABLE = 250  # rows from which it stays out of the printed page (it is in tables/)
 WIDE_TABLE = 9  # columns from which a table is wider than the page and scrolls in its box
-WORDY_TABLE = 5  # columns of text with which a wide table needs a landscape page on paper
 
 SAMPLES = {
     "convenience": (
@@ -56,7 +55,6 @@ class TableView:
     html: Markup
     rows: int
     wide: bool
-    landscape: bool
 
     @property
     def folded(self) -> bool:
@@ -83,7 +81,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Tables:
-    """Rendered tables by key; `take` hands out one and remembers it, `rest` gives what no section asked for."""
+    """Rendered tables by key; `take` hands out each of them once."""
 
     views: Mapping[str, TableView]
     taken: set[str] = field(default_factory=set)
@@ -92,9 +90,6 @@ class Tables:
         found = [self.views[key] for key in keys if key in self.views and key not in self.taken]
         self.taken.update(view.key for view in found)
         return found
-
-    def rest(self) -> list[TableView]:
-        return self.take(*self.views)
 
 
 def view_tables(tables: Mapping[str, Table]) -> Tables:
@@ -105,10 +100,8 @@ def view_tables(tables: Mapping[str, Table]) -> Tables:
 
 def _view_table(key: str, table: Table) -> TableView:
     wide = len(table.columns) >= WIDE_TABLE
-    words = sum(column.align == "left" for column in table.columns)
     markup = Markup(to_html(table))  # every cell was escaped there
-    landscape = wide and words >= WORDY_TABLE
-    return TableView(key, table_id(table.key), table.title, markup, len(table.rows), wide, landscape)
+    return TableView(key, table_id(table.key), table.title, markup, len(table.rows), wide)
 
 
 def sample_words(plan: Plan) -> tuple[str, str]:

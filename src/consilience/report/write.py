@@ -10,9 +10,10 @@ from ..io.atomic import output_folder
 from ..io.csv_write import csv_text
 from ..records import Analysis, Table
 from ..tables import csv_rows
-from .html import render_html, report_tables
+from .html import render_html
 from .picture import Picture, draw_figures
 from .results import build_results, results_text
+from .tables import report_tables
 
 
 def write_report(analysis: Analysis, folder: Path | str) -> Path:
