@@ -11,7 +11,7 @@ import numpy as np
 from .design import DrawnTrial
 from .truth import WEEKS, Marker, Truth
 
-RATIO_FORMS = ("mean", "geometric", "median", "change")  # printed forms from which a ratio can be had
+RATIO_FORMS = ("mean", "geometric", "median")  # printed forms from which a ratio can be had
 _WORKING_RHO = 0.6
 
 Uses = Callable[[DrawnTrial, int, int], bool]

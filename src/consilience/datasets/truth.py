@@ -42,11 +42,12 @@ class Marker:
         return "beneficial" if self.better == "higher" else "harmful"
 
 
-# r of CRP, IL-6 and TNF-a: Navarro 2012; the other figures are chosen to be of a usual size.
+# r of CRP and IL-6: Navarro 2012; of TNF-a: the individual data of Diez 2022 (Zenodo 6793420). The others are of a
+# usual size.
 MARKERS = (
     Marker("CRP", "proinflammatory cytokine or marker", "lower", 1.00, math.log(2.0), 0.62, "mg/L"),
     Marker("IL-6", "proinflammatory cytokine or marker", "lower", 0.70, math.log(1.8), 0.48, "pg/mL"),
-    Marker("TNF-a", "proinflammatory cytokine or marker", "lower", 0.35, math.log(8.0), 0.92, "pg/mL"),
+    Marker("TNF-a", "proinflammatory cytokine or marker", "lower", 0.45, math.log(8.0), 0.74, "pg/mL"),
     Marker("IL-1b", "proinflammatory cytokine or marker", "lower", 0.60, math.log(1.2), 0.70, "pg/mL"),
     Marker("NK cytotoxicity", "NK cell activity", "higher", 0.45, math.log(30.0), 0.55, "% lysis"),
     Marker("CD4 count", "immune cell count", "higher", 0.35, math.log(550.0), 0.80, "cells/ul"),
