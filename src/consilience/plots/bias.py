@@ -20,7 +20,7 @@ DOMAINS = {
     "overall": "Overall",
 }
 WORDS = {"low": "low", "some": "some concerns", "high": "high"}
-SIZE, ROW, CELL = 8.5, 15.5, 66.0
+SIZE, ROW, CELL = 8.5, 15.5, 74.0
 PER_PAGE = 60
 
 
@@ -33,7 +33,7 @@ def _name(judged: Columns, i: int, repeated: set[str]) -> str:
 def _header(left: float, width: float) -> list[Item]:
     items: list[Item] = [Label(MARGIN, MARGIN + 22, "Trial", SIZE, bold=True)]
     for j, title in enumerate(DOMAINS.values()):
-        lines = wrap_text(title, CELL - 6, 7.5, bold=True)
+        lines = wrap_text(title, CELL - 3, 7.5, bold=True)
         for i, line in enumerate(lines):
             y = MARGIN + 22 - 9.5 * (len(lines) - 1 - i)
             items.append(Label(left + CELL * (j + 0.5), y, line, 7.5, "middle", True))

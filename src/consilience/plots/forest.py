@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..base.format import count, interval, number, p_value, plural
+from ..base.format import NOT_AVAILABLE, count, interval, number, p_value, plural
 from ..records import Analysis, Effects, Estimate, Question, StudyAverage
 from .layout import Layout
 from .panel import Panel, PanelColumn, PanelRow, lay_out
@@ -48,7 +48,7 @@ def trial_row(study: StudyAverage, largest: float, wanted: int) -> PanelRow:
     cells = (
         study.label,
         count(study.n_effects),
-        count(study.n_people),
+        count(study.n_people) if study.n_people else NOT_AVAILABLE,
         estimate_text(study.estimate, study.ci_low, study.ci_high),
         f"{number(study.weight, 1)}%",
         study.risk_of_bias or "not judged",

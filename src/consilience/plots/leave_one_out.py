@@ -38,13 +38,22 @@ def _plane(edges: list[float], counts: list[int], primary: float) -> Plane:
     return Plane(Scale(low, high, LEFT, LEFT + WIDTH), Scale(0.0, max(counts) * 1.08, top + HEIGHT, top))
 
 
-def _names(scenarios: list[Scenario], title: str, x: float, y: float, width: float) -> list[Item]:
+def _digits(ordered: list[Scenario]) -> int:
+    """Decimals that tell the extremes apart: large reviews move little."""
+    span = ordered[-1].estimate.estimate - ordered[0].estimate.estimate
+    return 2 if span >= 0.05 else 3
+
+
+def _names(
+    chosen: list[Scenario], title: str, *, at: tuple[float, float], width: float, digits: int
+) -> list[Item]:
     """A titled list of trials with the estimate that remains without them."""
+    x, y = at
     items: list[Item] = [Label(x, y, title, SIZE, bold=True)]
-    for i, s in enumerate(scenarios, 1):
+    for i, s in enumerate(chosen, 1):
         e = s.estimate
-        numbers = f"{number(e.estimate)} {interval(e.ci_low, e.ci_high)}"
-        items.append(Label(x, y + 12 * i, shorten(s.label, width - 96, SIZE), SIZE))
+        numbers = f"{number(e.estimate, digits)} {interval(e.ci_low, e.ci_high, digits)}"
+        items.append(Label(x, y + 12 * i, shorten(s.label, width - 116, SIZE), SIZE))
         items.append(Label(x + width, y + 12 * i, numbers, SIZE, "end"))
     return items
 
@@ -80,17 +89,19 @@ def leave_one_out(analysis: Analysis) -> tuple[Layout, ...]:
     items += vertical_line(plane, 0.0)
     items += vertical_line(plane, primary.estimate, tone="summary", dash=(3.0, 2.2))
     items += axes(plane, x_title="g with one trial left out", y_title="Trials")
-    half = (WIDTH - 24) / 2
+    half, digits = (WIDTH - 24) / 2, _digits(ordered)
     y = plane.bottom + 48
-    items += _names(ordered[:NAMED], "Lowest", LEFT, y, half)
-    items += _names(ordered[: -NAMED - 1 : -1], "Highest", LEFT + half + 24, y, half)
+    items += _names(ordered[:NAMED], "Lowest", at=(LEFT, y), width=half, digits=digits)
+    items += _names(
+        ordered[: -NAMED - 1 : -1], "Highest", at=(LEFT + half + 24, y), width=half, digits=digits
+    )
     width = LEFT + WIDTH + MARGIN
     changed = sum(s.verdict != "same" for s in chosen)
     summary = (
-        f"Leaving out each of {plural(len(chosen), 'trial')} in turn gives g from {number(ordered[0].estimate.estimate)} to "
-        f"{number(ordered[-1].estimate.estimate)}; {changed} of them change the conclusion."
+        f"Leaving out each of {plural(len(chosen), 'trial')} in turn gives g from {number(ordered[0].estimate.estimate, digits)} to "
+        f"{number(ordered[-1].estimate.estimate, digits)}; {changed} of them change the conclusion."
     )
-    note = f"{summary} Dashed: primary g {number(primary.estimate)}."
+    note = f"{summary} Dashed: primary g {number(primary.estimate, digits)}."
     foot, bottom = footnotes([note], y + 12 * NAMED + 4, width)
     title = "Leaving out each trial in turn"
     return (Layout("leave-one-out", title, summary, width, bottom, (*items, *foot), _twin(chosen)),)

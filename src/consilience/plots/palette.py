@@ -25,7 +25,7 @@ LIGHT = {
     "group2": "#d55e00",
     "group3": "#009e73",
     "group4": "#a8527f",
-    "group5": "#5b9ec9",
+    "group5": "#4a8fbd",
     "group6": "#8c6d00",
     "group7": "#595959",
 }

@@ -265,9 +265,9 @@ def _page(panel: Panel, frame: _Frame, scale: Scale, rows: list[PanelRow], numbe
         top += _height(lines, row)
     page, pages = number
     foot, height = _foot(panel, scale, frame, top + 3, f"Page {page} of {pages}" if pages > 1 else "")
-    # texts column by column, so that neighbours share their style in the SVG
+    # marks first, under their letters; then texts by style, so that neighbours share a group in the SVG
     texts.sort(
-        key=lambda item: (item.bold, item.tone, item.x) if isinstance(item, Label) else (True, "~", 0.0)
+        key=lambda item: (1, item.bold, item.tone, item.x) if isinstance(item, Label) else (0, False, "", 0.0)
     )
     items += [*_backdrop(panel, scale, start, top + 3), *texts, *marks, *foot]
     key = panel.key if page == 1 else f"{panel.key}-{page}"

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 BIAS = {"low": ("circle", "L"), "some": ("square", "S"), "high": ("diamond", "H")}
 
 
+ARROW = 7.0  # length of the arrowhead of a diamond that leaves the axis
+
+
 def bias_mark(judgement: str, x: float, y: float, *, half: float = 4.6) -> list[Item]:
     """Shape and letter of a judgement: circle L, square S, diamond H; a dash where nothing was judged."""
     if judgement not in BIAS:
@@ -43,28 +46,37 @@ def interval_line(
 
 
 def _diamond(row: PanelRow, scale: Scale, y: float, half: float) -> list[Item]:
-    """A diamond from limit to limit; cut straight, with an arrowhead, where it leaves the axis."""
+    """A diamond from limit to limit; cut straight before an arrowhead where it leaves the axis."""
     fill = "summary" if row.kind == "overall" else "mark"
     if not scale.holds(row.estimate):
         return interval_line(scale, row.low, row.high, y, tone=fill, width=1.2)
     middle = scale.at(row.estimate)
-    corners = []
-    for limit, edge, kind in ((row.low, scale.low, "left"), (row.high, scale.high, "right")):
-        cut = limit < edge if kind == "left" else limit > edge
-        # height of the diamond's side where the axis ends
-        tall = half * abs(edge - limit) / abs(row.estimate - limit) if cut else 0.0
-        corners.append((scale.at(limit), tall, kind if cut else ""))
-    (left, tall_left, arrow_left), (right, tall_right, arrow_right) = corners
-    points = (
-        (left, y - tall_left),
-        (middle, y - half),
-        (right, y - tall_right),
-        (right, y + tall_right),
-        (middle, y + half),
+    (left, tall_left, head_left), (right, tall_right, head_right) = (
+        _corner(row.low, row.estimate, scale, half=half, side=-1),
+        _corner(row.high, row.estimate, scale, half=half, side=1),
     )
-    items: list[Item] = [Shape((*points, (left, y + tall_left)), fill, fill, 0.5)]
-    items += [Shape(marker(a, x, y, 3.6), fill) for a, x in ((arrow_left, left), (arrow_right, right)) if a]
+    upper = ((left, y - tall_left), (middle, y - half), (right, y - tall_right))
+    lower = ((right, y + tall_right), (middle, y + half), (left, y + tall_left))
+    items: list[Item] = [Shape((*upper, *lower), fill, fill, 0.5)]
+    if head_left:
+        items.append(Shape(marker("left", scale.start, y, ARROW / 1.6), fill))
+    if head_right:
+        items.append(Shape(marker("right", scale.end, y, ARROW / 1.6), fill))
     return items
+
+
+def _corner(
+    limit: float, middle: float, scale: Scale, *, half: float, side: int
+) -> tuple[float, float, bool]:
+    """Where a side of a diamond ends, how tall it is there, and whether it goes on beyond the axis."""
+    edge, inside = (scale.high, scale.end - ARROW) if side > 0 else (scale.low, scale.start + ARROW)
+    if side * (limit - edge) <= 0:
+        return scale.at(limit), 0.0, False
+    place = max(inside * side, scale.at(middle) * side) * side
+    share = (
+        (scale.at(middle) - place) / (scale.end - scale.start) * (scale.high - scale.low) / (middle - limit)
+    )
+    return place, half * (1 - share), True
 
 
 def prediction_bar(row: PanelRow, scale: Scale, y: float) -> list[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from ..base.format import count, number, p_value, plural
 from ..records import Analysis, Estimate, Question, TestResult
@@ -13,7 +14,7 @@ from .panel import Panel, PanelColumn, PanelRow, lay_out
 KINDS = ("family", "subgroup", "persistence")
 
 
-def test_text(test: TestResult | None) -> str:
+def difference_text(test: TestResult | None) -> str:
     """``Test of difference (HTZ): F(3, 6.4) = 2.31, p = .163``; says so where there is none."""
     if test is None:
         return ""
@@ -23,9 +24,6 @@ def test_text(test: TestResult | None) -> str:
     p = f"p {p}" if p.startswith("<") else f"p = {p}"
     degrees = f"{number(test.df1, 0)}, {number(test.df2, 1)}"
     return f"Test of difference ({test.name}): F({degrees}) = {number(test.statistic)}, {p}"
-
-
-test_text.__test__ = False  # type: ignore[attr-defined]
 
 
 def _columns(level: float) -> tuple[PanelColumn, ...]:
@@ -39,7 +37,7 @@ def _columns(level: float) -> tuple[PanelColumn, ...]:
     )
 
 
-def _row(e: Estimate, columns: tuple[PanelColumn, ...], *, overall: bool = False) -> PanelRow:
+def _row(e: Estimate, *, overall: bool = False) -> PanelRow:
     counts = (count(e.n_trials), count(e.n_effects), count(e.n_people) if e.n_people else "")
     text = estimate_text(e.estimate, e.ci_low, e.ci_high) if e.available else "not available"
     cells = (e.label, *counts, text, share_text(e.share_in_favour))
@@ -49,29 +47,44 @@ def _row(e: Estimate, columns: tuple[PanelColumn, ...], *, overall: bool = False
     return PanelRow(kind, cells, e.estimate, e.ci_low, e.ci_high, (e.pi_low, e.pi_high), 0.45, marker)  # type: ignore[arg-type]
 
 
-def _question_rows(question: Question, columns: tuple[PanelColumn, ...]) -> list[PanelRow]:
-    estimates = [e for e in question.estimates if e.scale == "g"]
-    if not estimates:
-        return []
-    rows = [PanelRow("heading", (question.title,))]
-    for e in estimates:
-        rows.append(_row(e, columns))
+def _question_rows(question: Question, *, headed: bool) -> list[PanelRow]:
+    """A question's estimates and its test; without a heading its title stands for the label of its one estimate."""
+    rows = [PanelRow("heading", (question.title,))] if headed else []
+    for e in _pooled(question):
+        rows.append(_row(e if headed else replace(e, label=question.title)))
         if not e.available:
             rows.append(PanelRow("note", (e.reason,)))
-    text = test_text(question.test)
+    text = difference_text(question.test)
     return [*rows, PanelRow("note", (text,))] if text else rows
+
+
+def _pooled(question: Question) -> list[Estimate]:
+    return [e for e in question.estimates if e.scale == "g"]
+
+
+def _rows(questions: list[Question]) -> list[PanelRow]:
+    """Questions with one estimate each, such as the families, share a heading by their kind."""
+    rows: list[PanelRow] = []
+    kind = ""
+    for question in questions:
+        single = len(_pooled(question)) == 1 and question.kind == "family"
+        if single and kind != question.kind:
+            rows.append(PanelRow("heading", ("Families of markers",)))
+        rows += _question_rows(question, headed=not single)
+        kind = question.kind if single else ""
+    return rows
 
 
 def subgroups(analysis: Analysis) -> tuple[Layout, ...]:
     """All classes, families and long follow-ups in one panel beneath their questions; its pages."""
     columns = _columns(analysis.plan.level)
-    questions = [q for q in analysis.questions if q.kind in KINDS]
-    rows = [row for q in questions for row in _question_rows(q, columns)]
+    questions = [q for q in analysis.questions if q.kind in KINDS and _pooled(q)]
+    rows = _rows(questions)
     if not rows:
         return ()
     if analysis.overall.available:
-        rows.append(_row(analysis.overall, columns, overall=True))
-    shown = [e for q in questions for e in q.estimates if e.scale == "g"]
+        rows.append(_row(analysis.overall, overall=True))
+    shown = [e for q in questions for e in _pooled(q)]
     excluding = [e.label for e in shown if e.available and (e.ci_low > 0 or e.ci_high < 0)]
     alt = (
         f"Subgroups: {plural(len(shown), 'estimate')} of {plural(len(questions), 'question')}. "

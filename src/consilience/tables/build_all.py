@@ -12,7 +12,7 @@ from .build_robust import sensitivity_table, tipping_table
 def all_tables(analysis: Analysis) -> dict[str, Table]:
     """Key -> table; tables that the review has nothing for are left out (families, percent, ...).
 
-    Keys: overall, summary, families, percent, subgroups, persistence, moderators, small-study, sensitivity,
+    Keys: overall, summary, families, percent, subgroups, persistence, course, moderators, small-study, sensitivity,
     tipping, trials, effects, dropped, risk-of-bias, outcomes, decisions, assumptions, notes, provenance.
     """
     level = analysis.plan.level

@@ -53,7 +53,7 @@ def estimate_cells(estimate: Estimate) -> dict[str, Cell]:
     """One estimate as column key -> cell."""
     e = estimate
     cells: dict[str, Cell] = {
-        "label": f"{e.label} (per {e.unit})" if e.scale == "slope" and e.unit else e.label,
+        "label": f"{e.label} ({_per(e.unit)})" if e.scale == "slope" and e.unit else e.label,
         "n_trials": e.n_trials,
         "n_effects": e.n_effects or None,
         "n_people": e.n_people or None,
@@ -64,6 +64,11 @@ def estimate_cells(estimate: Estimate) -> dict[str, Cell]:
         cells[name] = getattr(e, name)
     cells |= {f"tau2_{c}": value for c, value in e.tau2.items()}
     return cells | {f"i2_{c}": value for c, value in e.i2.items()}
+
+
+def _per(unit: str) -> str:
+    """``per 10 years``; a unit that says so itself stays as it is (``g per 10 years``)."""
+    return unit if "per " in unit else f"per {unit}"
 
 
 def difference_line(test: TestResult | None) -> str:
@@ -80,6 +85,10 @@ def difference_line(test: TestResult | None) -> str:
 
 def _empty(cell: Cell) -> bool:
     return cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _about(question: Question, text: str) -> str:
+    return text if text.startswith(question.title) else f"{question.title}: {text}"
 
 
 def estimates_table(
@@ -99,9 +108,8 @@ def estimates_table(
     for question, estimates in chosen:
         groups.append((first, question.title))
         first += len(estimates)
-        prefix = f"{question.title}: " if len(chosen) > 1 else ""
         texts = (difference_line(question.test), question.answer, *question.notes)
-        notes += [f"{prefix}{text}" for text in texts if text]
+        notes += [_about(question, text) if len(chosen) > 1 else text for text in texts if text]
     columns = tuple(
         c
         for c in estimate_columns(everything, scale=scale, level=level, label=label)
@@ -130,7 +138,7 @@ def estimate_table(estimate: Estimate, *, key: str, title: str, level: float = 0
         name = {
             "g": "Pooled effect g (positive = benefit)",
             "percent": "Change",
-            "slope": f"Slope per {e.unit or 'unit'}",
+            "slope": f"Slope, {_per(e.unit or 'unit')}",
         }[e.scale]
         pairs += [
             (name, write(e.estimate, digits)),
@@ -166,6 +174,7 @@ KINDS = {
     "family": ("families", "Beneficial and harmful markers", "g", "Markers"),
     "subgroup": ("subgroups", "By class", "g", "Class"),
     "persistence": ("persistence", "Does the effect last?", "g", "Analysis"),
+    "course": ("course", "Change of the effect with time", "slope", "Slope"),
     "moderator": ("moderators", "Moderators, one at a time", "slope", "Moderator"),
     "small-study": ("small-study", "Small-study effects", "slope", "Test"),
 }
@@ -174,7 +183,8 @@ KINDS = {
 def kind_table(analysis: Analysis, kind: str) -> Table | None:
     """The table of one kind of question (a key of `KINDS`), or None where the review has none."""
     key, title, scale, label = KINDS[kind]
-    questions = [q for q in analysis.questions if q.kind == kind]
+    kinds = {"persistence", "course"} if kind == "course" else {kind}
+    questions = [q for q in analysis.questions if q.kind in kinds]
     if not any(e.scale == scale for q in questions for e in q.estimates):
         return None
     level = analysis.plan.level

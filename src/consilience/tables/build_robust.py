@@ -68,10 +68,12 @@ def tipping_table(analysis: Analysis) -> Table:
     """What would have to be true to change the conclusion."""
     columns = (
         TableColumn("label", "What"),
-        TableColumn("value", "Tipping point", "right", 2),
+        TableColumn("value", "Tipping point", "right"),
         TableColumn("sentence", "In words"),
     )
-    rows = tuple((t.label, t.value, t.sentence) for t in analysis.tipping)
+    rows = tuple(
+        (t.label, int(t.value) if t.value.is_integer() else t.value, t.sentence) for t in analysis.tipping
+    )
     note = f"A dash ({number(float('nan'))}) means that no plausible value changes the conclusion."
     return Table(
         "tipping", "What would have to be true to change the conclusion?", columns, rows, notes=(note,)

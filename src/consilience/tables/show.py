@@ -161,7 +161,7 @@ def _(record: Analysis) -> str:
     parts.append(to_text(_only(summary_table(analysis), BRIEF), width=WIDTH))
     percents = percent_table(analysis)
     if percents is not None:
-        parts.append(to_text(percents, width=WIDTH))
+        parts.append(to_text(replace(_only(percents, BRIEF), notes=()), width=WIDTH))
     ranges = [s.estimate for s in analysis.scenarios if s.estimate.available]
     if ranges:
         low, high = min(e.estimate for e in ranges), max(e.estimate for e in ranges)
