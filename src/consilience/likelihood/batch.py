@@ -6,7 +6,10 @@ bootstraps are larger F. tau^2 by any estimator of `ESTIMATORS`; ML and REML by 
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -15,8 +18,10 @@ from ..base.options import choose
 from .moments import MOMENTS
 from .prepare import Prepared, prepare
 from .search import maximise
+from .weighted import Problem
 
 LOG_2PI = float(np.log(2 * np.pi))
+LOADED_PAYS, LOADING_PAYS = 500, 200_000  # analyses from which numba is worth calling, and importing
 ESTIMATORS = ("EE", *MOMENTS, "ML", "REML")
 
 
@@ -67,6 +72,7 @@ def fit_batch(
     method: str = "REML",
     weights: np.ndarray | None = None,
     tau2: np.ndarray | float | None = None,
+    engine: str = "auto",
 ) -> BatchFit:
     """Fit F univariate meta-analyses or meta-regressions.
 
@@ -77,6 +83,8 @@ def fit_batch(
     method : one of `ESTIMATORS`; ``"EE"`` = equal effects, tau2 = 0.
     weights : (F, K) or (K,) weights of the studies in the coefficients (and in GENQ); None = 1/(v + tau2).
     tau2 : given value(s) instead of an estimate.
+    engine : ``"numpy"``; ``"numba"`` (compiled search for ML and REML without moderators); ``"auto"`` = numba where
+        it is installed and the batch is large enough to pay for loading it.
 
     Raises InputError as `prepare` does, and OptionError for an unknown `method`.
     """
@@ -86,7 +94,7 @@ def fit_batch(
         raise InputError(f"Effects have shape {y.shape} but variances {v.shape}.", code="shape-mismatch")
     prepared = prepare(y, v, x)
     given = None if weights is None else _weights(prepared, np.broadcast_to(weights, y.shape))
-    found, se, steps, maxima = _tau2(prepared, method, given, tau2)
+    found, se, steps, maxima = _tau2(prepared, method, given, tau2=tau2, engine=engine)
     return _describe(prepared, found, se, (method, given, steps, maxima))
 
 
@@ -98,7 +106,12 @@ def _weights(prepared: Prepared, weights: np.ndarray) -> np.ndarray:
 
 
 def _tau2(
-    prepared: Prepared, method: str, weights: np.ndarray | None, tau2: np.ndarray | float | None
+    prepared: Prepared,
+    method: str,
+    weights: np.ndarray | None,
+    *,
+    tau2: np.ndarray | float | None,
+    engine: str,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """tau2, its standard error, steps and maxima of the prepared problem, all (F,)."""
     problem = prepared.problem
@@ -114,7 +127,8 @@ def _tau2(
     part = problem if len(rows) == n else problem.take(rows)
     if method in ("ML", "REML"):
         if tau2 is None:
-            found[rows], steps[rows], maxima[rows] = maximise(part, reml=method == "REML")
+            search = _search(part, engine)
+            found[rows], steps[rows], maxima[rows] = search(part, reml=method == "REML")
         at = part.at(found[rows])
         se[rows] = np.sqrt(2 / (at.trace2 if method == "REML" else at.w2_sum))
     else:
@@ -123,6 +137,19 @@ def _tau2(
             found[rows], steps[rows] = rule.estimate(part, given)
         se[rows] = rule.se(part, given, found[rows])
     return found, se, steps, maxima
+
+
+def _search(problem: Problem, engine: str) -> Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The NumPy or the compiled search."""
+    choose(engine, ("auto", "numpy", "numba"), what="Engine")
+    if engine == "numpy" or problem.x is not None:
+        return maximise
+    pays = problem.n >= (LOADED_PAYS if "numba" in sys.modules else LOADING_PAYS)
+    if engine == "auto" and not (pays and find_spec("numba")):
+        return maximise
+    from .batch_numba import maximise_compiled
+
+    return maximise_compiled
 
 
 def _describe(
