@@ -20,6 +20,7 @@ from .working import Clusters, Working, clusters_of
 Correction = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 CORRECTIONS: tuple[Correction, ...] = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
 FULL_LEVERAGE = 1e-9
+NOTHING = 1e-8  # expected robust variance, as a share of the model's, that is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +28,13 @@ class Robust:
     """Robust covariance in the orthonormal basis of a Working, and what its degrees of freedom need.
 
     meat : (p, p), so that the covariance of beta is root meat root'.
-    adjusted : per cluster size (n, m, p) A_j'W_j X_j; a : (n, m, p) Phi_j W_j X_j; spread : (p, p) X'W Phi W X.
+    adjusted : per cluster size (n, m, p) A_j'W_j X_j; a : (n, m, p) Phi_j W_j X_j.
     """
 
     working: Working
     groups: list[Clusters]
     adjusted: list[np.ndarray]
     a: list[np.ndarray]
-    spread: np.ndarray
     meat: np.ndarray
 
     @property
@@ -45,44 +45,27 @@ class Robust:
         return np.asarray(0.5 * (covariance + covariance.T))
 
 
-def robust_covariance(
-    working: Working, kind: Correction = "CR2", *, weights: np.ndarray | None = None
-) -> Robust:
-    """Cluster-robust covariance of the coefficients of a working model.
-
-    Parameters
-    ----------
-    kind : small-sample correction. weights : (k,) see `clusters_of`; the basis must then be W-orthonormal.
+def robust_covariance(working: Working, kind: Correction = "CR2") -> Robust:
+    """Cluster-robust covariance of the coefficients of a working model with small-sample correction `kind`.
 
     Raises
     ------
     InputError ``clusters-not-independent``.
     """
-    groups = clusters_of(working, weights)
+    groups = clusters_of(working)
     p = working.basis.shape[1]
     meat = np.zeros((p, p))
     adjusted, a_parts = [], []
-    if weights is None:
-        spread = np.eye(p)
-        a_parts = [group.x for group in groups]
-    else:
-        a_parts = [group.phi @ group.wx for group in groups]
-        spread = np.einsum("nmp,nmq->pq", *_stacked([g.wx for g in groups], a_parts))
     factor = _scalar(kind, working.n_clusters, working.basis.shape)
-    for group, a in zip(groups, a_parts, strict=True):
-        e = factor * _adjusted(kind, group, a, spread)
+    for group in groups:
+        # with inverse-variance weights Phi W X is X itself
+        a = group.x if working.weights is None else group.phi @ group.wx
+        e = factor * _adjusted(kind, group, a, working.spread)
         adjusted.append(e)
+        a_parts.append(a)
         g = np.einsum("nmp,nm->np", e, group.e)
         meat += g.T @ g
-    return Robust(working, groups, adjusted, a_parts, spread, meat)
-
-
-def _stacked(first: list[np.ndarray], second: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    p = first[0].shape[2]
-    return (
-        np.concatenate([f.reshape(-1, 1, p) for f in first]),
-        np.concatenate([s.reshape(-1, 1, p) for s in second]),
-    )
+    return Robust(working, groups, adjusted, a_parts, meat)
 
 
 def _scalar(kind: Correction, m: int, shape: tuple[int, ...]) -> float:
@@ -154,7 +137,7 @@ def moments(robust: Robust, contrasts: np.ndarray) -> Moments:
         a_parts.append(np.einsum("rnm,nmp->rnp", p_terms, a))
     identity = np.eye(contrasts.shape[1])
     zero = np.zeros_like(identity)
-    middle = np.block([[robust.spread, -identity], [-identity, zero]])
+    middle = np.block([[robust.working.spread, -identity], [-identity, zero]])
     u = np.concatenate([np.concatenate(t_parts, axis=1), np.concatenate(a_parts, axis=1)], axis=2)
     return Moments(np.concatenate(d_parts, axis=2), u, middle)
 
@@ -172,6 +155,6 @@ def satterthwaite(robust: Robust, contrasts: np.ndarray) -> np.ndarray:
         trace = float(np.sum(d + low))
         inside = parts.middle @ (u.T @ u)
         square = float(np.sum(d * d) + 2 * np.sum(d * low) + np.sum(inside * inside.T))
-        if lengths[row] > 0 and square > 0 and trace > 0:
+        if lengths[row] > 0 and square > 0 and trace > NOTHING:
             result[row] = trace * trace / square
     return result

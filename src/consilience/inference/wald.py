@@ -67,7 +67,7 @@ def hotelling(robust: Robust, c: np.ndarray, gap: np.ndarray) -> TestResult:
         reason = "the robust covariance of these coefficients is singular: too few clusters carry them"
         return TestResult("HTZ", np.nan, q, np.nan, np.nan, reason)
     statistic = float(gap @ np.linalg.solve(covariance, gap))
-    eta = wishart_df(moments(robust, _whitened(inner, robust.spread)))
+    eta = wishart_df(moments(robust, _whitened(inner, robust.working.spread)))
     df2 = eta - q + 1
     if df2 <= 0:
         reason = f"too few clusters: the degrees of freedom {df2:.2g} of this test are not positive"

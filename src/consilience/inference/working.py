@@ -13,9 +13,10 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import rows_by_size
-from ..likelihood.build import Setup, build, partition
+from ..likelihood.build import Setup, build
 from ..likelihood.gaussian import Evaluation, evaluate
-from ..records import Effects, Fit
+from ..likelihood.terms import column, partition
+from ..records import Effects, Fit, Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,23 +24,26 @@ class Working:
     """One evaluated model. All arrays are in the layout's order and basis and on its scale but `root` and `beta`.
 
     basis : (k, p) X R^-1; residual : (k,); root : (p, p) with beta = root gamma on the effects' scale;
-    blocks : independent blocks of M, [(rows (n, m), M (n, m, m)), ...]; cluster : (k,) codes.
+    spread : (p, p) model-based covariance of gamma (the identity for inverse-variance weights);
+    rss : residual' M^-1 residual; blocks : independent blocks of M, [(rows (n, m), M (n, m, m)), ...];
+    cluster : (k,) codes; weights : (k,) of single rows, None = the inverse of M.
     """
 
     setup: Setup
-    evaluation: Evaluation
     basis: np.ndarray
     residual: np.ndarray
     root: np.ndarray
+    spread: np.ndarray
     beta: np.ndarray
+    rss: float
     blocks: list[tuple[np.ndarray, np.ndarray]]
     cluster: np.ndarray
+    weights: np.ndarray | None = None
 
     @property
     def covariance(self) -> np.ndarray:
         """(p, p) model-based covariance of the coefficients."""
-        covariance: np.ndarray = self.root @ self.root.T
-        return covariance
+        return np.asarray(self.root @ self.spread @ self.root.T)
 
     @property
     def n_clusters(self) -> int:
@@ -59,21 +63,74 @@ class Clusters:
 
 
 def working_model(
-    setup: Setup, at: Evaluation, *, theta: np.ndarray, effects: Effects, cluster: str
+    setup: Setup, at: Evaluation, *, theta: np.ndarray, effects: Effects, spec: Spec
 ) -> Working:
     """Arrays for inference from an evaluated likelihood."""
     problem, layout = setup.problem, setup.problem.layout
-    inverse = np.linalg.inv(at.r_basis)
+    cluster = partition(effects, (spec.cluster,))[layout.order]
+    blocks = layout.covariances(theta)
     scale = setup.exponent - setup.column_exponents
+    if spec.weights:
+        return _user_weighted(
+            setup, at, blocks=blocks, weights=_weights(effects, spec.weights), cluster=cluster
+        )
+    inverse = np.linalg.inv(at.r_basis)
     return Working(
         setup=setup,
-        evaluation=at,
         basis=problem.x @ inverse,
         residual=problem.y - problem.x @ at.coefficients,
         root=np.ldexp(inverse, scale[:, None]),
+        spread=np.eye(problem.p),
         beta=np.ldexp(at.coefficients + setup.offset, scale),
-        blocks=layout.covariances(theta),
-        cluster=partition(effects, (cluster,))[layout.order],
+        rss=at.rss,
+        blocks=blocks,
+        cluster=cluster,
+    )
+
+
+def _weights(effects: Effects, name: str) -> np.ndarray:
+    """(k,) positive weights: all one, or a column."""
+    if name == "equal":
+        return np.ones(effects.k)
+    weights = np.asarray(column(effects, name), dtype=float)
+    if not np.all(np.isfinite(weights) & (weights > 0)):
+        raise InputError(f'The weights "{name}" must be positive numbers.', code="weights")
+    return np.asarray(weights / np.max(weights))
+
+
+def _user_weighted(
+    setup: Setup,
+    at: Evaluation,
+    *,
+    blocks: list[tuple[np.ndarray, np.ndarray]],
+    weights: np.ndarray,
+    cluster: np.ndarray,
+) -> Working:
+    """Coefficients (X'WX)^-1 X'W y; their model-based covariance is (X'WX)^-1 X'W M W X (X'WX)^-1."""
+    problem = setup.problem
+    w = weights[problem.layout.order]
+    q, r = np.linalg.qr(problem.x * np.sqrt(w)[:, None])
+    inverse = np.linalg.inv(r)
+    coefficients = inverse @ (q.T @ (problem.y * np.sqrt(w)))
+    basis = problem.x @ inverse
+    residual = problem.y - problem.x @ coefficients
+    spread = np.zeros((problem.p, problem.p))
+    for rows, m in blocks:
+        wx = w[rows][:, :, None] * basis[rows]
+        spread += np.einsum("nmp,nml,nlq->pq", wx, m, wx, optimize=True)
+    scale = setup.exponent - setup.column_exponents
+    white = at.factor.whiten(residual)
+    return Working(
+        setup=setup,
+        basis=basis,
+        residual=residual,
+        root=np.ldexp(inverse, scale[:, None]),
+        spread=spread,
+        beta=np.ldexp(coefficients + setup.offset, scale),
+        rss=float(white @ white),
+        blocks=blocks,
+        cluster=cluster,
+        weights=w,
     )
 
 
@@ -84,15 +141,11 @@ def working_of(fit: Fit) -> Working:
     at = evaluate(setup.problem, theta, reml=fit.spec.method == "REML", derivatives=False)
     if at is None:
         raise InputError("The covariance of the effects is singular.", code="singular")
-    return working_model(setup, at, theta=theta, effects=fit.effects, cluster=fit.spec.cluster)
+    return working_model(setup, at, theta=theta, effects=fit.effects, spec=fit.spec)
 
 
-def clusters_of(working: Working, weights: np.ndarray | None = None) -> list[Clusters]:
+def clusters_of(working: Working) -> list[Clusters]:
     """The rows of each cluster with their working covariance, equal sizes together.
-
-    Parameters
-    ----------
-    weights : (k,) weights of single rows in the layout's basis; None = the inverse of the working covariance.
 
     Raises
     ------
@@ -101,7 +154,7 @@ def clusters_of(working: Working, weights: np.ndarray | None = None) -> list[Clu
     result = []
     for _, rows, phi in merged_blocks(working.blocks, working.cluster):
         x = working.basis[rows]
-        wx = np.linalg.solve(phi, x) if weights is None else weights[rows][:, :, None] * x
+        wx = np.linalg.solve(phi, x) if working.weights is None else working.weights[rows][:, :, None] * x
         result.append(Clusters(rows, phi, x, wx, working.residual[rows]))
     return result
 

@@ -12,29 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.linalg import binary_exponent, combine_codes, dependent_columns, group_codes
-from ..records import Design, Effects, Intercept, Spec, Term
+from ..base.linalg import binary_exponent, dependent_columns
+from ..records import Design, Effects, Spec
+from .dense import dense_layout
 from .gaussian import Layout, Problem
 from .nested import nested_layout
+from .structures import Parameter
+from .terms import RandomTerm, column_codes, random_terms
 
 Sized = list[tuple[np.ndarray, np.ndarray]]
-
-
-@dataclass(frozen=True, eq=False)
-class Parameter:
-    """One entry of theta.
-
-    unit : power of the effect's scale (variance 2, SD 1, correlation 0); seed : where searches start, as a
-    multiple of that power of the term's total SD.
-    """
-
-    name: str
-    term: int
-    unit: int = 2
-    lower: float = 0.0
-    upper: float = np.inf
-    fixed: float = np.nan
-    seed: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +33,7 @@ class Setup:
     """
 
     problem: Problem
+    terms: tuple[RandomTerm, ...]
     parameters: tuple[Parameter, ...]
     exponent: int
     column_exponents: np.ndarray
@@ -72,7 +59,12 @@ def build(effects: Effects, design: Design, spec: Spec) -> Setup:
     blocks = sized_blocks(effects, exponent)
     x, column_exponents = _scaled_design(design.matrix)
     offset, rest = _first_fit(x, y, v)
-    layout, parameters, twins = _layout(effects, spec, v=v, blocks=blocks, exponent=exponent)
+    terms = random_terms(effects, spec.terms)
+    parameters = tuple(p for term in terms for p in term.parameters)
+    layout, twins = (
+        _layout(effects, terms, v=v, blocks=blocks, dense=spec.weights not in ("", "equal")),
+        _twins(terms),
+    )
     _, r = np.linalg.qr(x)
     problem = Problem(
         y=layout.to_working(rest),
@@ -85,7 +77,7 @@ def build(effects: Effects, design: Design, spec: Spec) -> Setup:
             np.array([p.fixed for p in parameters]), exponent * np.array([p.unit for p in parameters], int)
         ),
     )
-    return Setup(problem, parameters, -exponent, column_exponents, offset, twins)
+    return Setup(problem, tuple(terms), parameters, -exponent, column_exponents, offset, twins)
 
 
 def check_rows(effects: Effects, design: Design) -> None:
@@ -171,7 +163,11 @@ def sized_blocks(effects: Effects, exponent: int) -> Sized:
 
 
 def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray) -> None:
-    """Each block symmetric and not indefinite (a correlation of one is allowed)."""
+    """Each block finite, symmetric and not indefinite (a correlation of one is allowed)."""
+    finite = np.isfinite(matrices).all(axis=(1, 2))
+    if not finite.all():
+        study = effects.study[rows[np.flatnonzero(~finite)[0], 0]]
+        raise InputError(f"The sampling covariance of study {study} has missing values.", code="not-finite")
     diagonal = np.sqrt(np.abs(np.diagonal(matrices, axis1=1, axis2=2)))
     scale = np.where(diagonal > 0, diagonal, 1.0)
     correlation = matrices / scale[:, :, None] / scale[:, None, :]
@@ -187,76 +183,35 @@ def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray)
             )
 
 
-def partition(effects: Effects, by: tuple[str, ...]) -> np.ndarray:
-    """(k,) codes of the combinations of the columns `by`; ``"row"`` makes every effect its own level."""
-    if "row" in by:
-        return np.arange(effects.k)
-    codes = np.zeros(effects.k, dtype=np.intp)
-    for name in by:
-        codes = (
-            combine_codes(codes, column_codes(effects, name)) if len(by) > 1 else column_codes(effects, name)
-        )
-    return group_codes(codes.tolist())[0]
-
-
-def column_codes(effects: Effects, name: str) -> np.ndarray:
-    """(k,) codes of one column, in order of first appearance."""
-    if name == "row":
-        return np.arange(effects.k)
-    return group_codes(column(effects, name).tolist())[0]
-
-
-def column(effects: Effects, name: str) -> np.ndarray:
-    """A column of the effects; InputError ``unknown-column`` names the known ones."""
-    if name == "study":
-        return effects.study
-    if name not in effects.columns:
-        known = ", ".join(("study", *effects.columns))
-        raise InputError(f'The effects have no column "{name}"; there are: {known}.', code="unknown-column")
-    return effects.columns[name]
-
-
 def _layout(
-    effects: Effects, spec: Spec, *, v: np.ndarray, blocks: Sized, exponent: int
-) -> tuple[Layout, tuple[Parameter, ...], tuple[tuple[int, int], ...]]:
-    """The cheapest layout that holds the terms."""
-    if all(isinstance(term, Intercept) for term in spec.terms):
-        nested = _as_nested(effects, spec.terms, v=v, blocks=blocks)
-        if nested is not None:
-            return nested
-    raise NotImplementedError(exponent)
-
-
-def _as_nested(
-    effects: Effects, terms: tuple[Term, ...], *, v: np.ndarray, blocks: Sized
-) -> tuple[Layout, tuple[Parameter, ...], tuple[tuple[int, int], ...]] | None:
-    """Intercepts of one grouping and of single effects, V within the groups; None if the terms are not of this kind."""
-    codes = [partition(effects, term.by) for term in terms if isinstance(term, Intercept)]
+    effects: Effects, terms: list[RandomTerm], *, v: np.ndarray, blocks: Sized, dense: bool
+) -> Layout:
+    """The cheapest layout that holds the terms: nested where all are intercepts of one grouping or of single effects
+    and V stays within the groups."""
+    if dense or not all(term.structure.plain for term in terms):
+        return dense_layout(v, blocks, terms)
+    codes = [term.outer for term in terms if term.outer is not None]
     single = [int(np.max(c)) + 1 == effects.k for c in codes]
     group = next((c for c, one in zip(codes, single, strict=True) if not one), None)
-    twins, names = [], []
-    used: dict[str, int] = {}
-    for i, (c, one) in enumerate(zip(codes, single, strict=True)):
-        kind = "row" if one else "study"
-        if not one and group is not None and not np.array_equal(c, group):
-            return None
-        if kind in used:
-            twins.append((i, used[kind]))
-        used.setdefault(kind, i)
-        names.append(kind)
     if group is None:
         group = column_codes(effects, "study")
-        if not _within(group, blocks):
-            return None
-    elif not _within(group, blocks):
-        return None
-    parameters = tuple(
-        Parameter(term.name, i, fixed=np.nan if term.variance is None else term.variance)
-        for i, term in enumerate(terms)
-        if isinstance(term, Intercept)
+    same = all(one or np.array_equal(c, group) for c, one in zip(codes, single, strict=True))
+    if not same or not all(bool(np.all(group[rows] == group[rows[:, :1]])) for rows, _ in blocks):
+        return dense_layout(v, blocks, terms)
+    return nested_layout(
+        v, group, blocks=blocks, parameters=tuple("row" if one else "study" for one in single)
     )
-    return nested_layout(v, group, blocks=blocks, parameters=tuple(names)), parameters, tuple(twins)
 
 
-def _within(group: np.ndarray, blocks: Sized) -> bool:
-    return all(bool(np.all(group[rows] == group[rows[:, :1]])) for rows, _ in blocks)
+def _twins(terms: list[RandomTerm]) -> tuple[tuple[int, int], ...]:
+    """(later, earlier) parameters of plain intercepts with the same levels: only their sum is identified."""
+    result, start = [], 0
+    seen: dict[bytes, int] = {}
+    for term in terms:
+        if term.outer is not None and len(term.parameters) == 1 and term.structure.plain:
+            key = term.outer.tobytes()
+            if key in seen:
+                result.append((start, seen[key]))
+            seen.setdefault(key, start)
+        start += len(term.parameters)
+    return tuple(result)

@@ -29,6 +29,7 @@ class Factor(Protocol):
     def traces(self) -> np.ndarray: ...
     def apply(self, i: int, x: np.ndarray) -> np.ndarray: ...
     def trace_inverse(self) -> float: ...
+    def curvature(self, u: np.ndarray, f: np.ndarray) -> np.ndarray | None: ...
 
 
 class Layout(Protocol):
@@ -38,7 +39,7 @@ class Layout(Protocol):
     def order(self) -> np.ndarray: ...
     def to_working(self, x: np.ndarray) -> np.ndarray: ...
     def from_working(self, x: np.ndarray) -> np.ndarray: ...
-    def factor(self, theta: np.ndarray) -> Factor | None: ...
+    def factor(self, theta: np.ndarray, derivatives: bool = True) -> Factor | None: ...
     def covariances(self, theta: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]: ...
     def sampling_variances(self) -> np.ndarray: ...
 
@@ -70,12 +71,17 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The likelihood at one theta. score (q,), information (q, q) average information, flat (q,) = tr(P dM) / tr(M^-1 dM):
-    zero where theta_i cannot be seen behind the fixed part. q_basis, r_basis : QR of the whitened X."""
+    """The likelihood at one theta.
+
+    score : (q,) gradient; information : (q, q) average information; curvature : (q, q) what a covariance that is not
+    linear in theta adds to the negative Hessian, 1/2 [tr(P d2M) - y'P d2M P y]; flat : (q,) tr(P dM) / tr(M^-1 dM),
+    zero where theta_i cannot be seen behind the fixed part; q_basis, r_basis : QR of the whitened X.
+    """
 
     loglik: float
     score: np.ndarray
     information: np.ndarray
+    curvature: np.ndarray
     flat: np.ndarray
     rss: float
     coefficients: np.ndarray
@@ -95,7 +101,7 @@ def evaluate(
     theta : (q,) parameters of the random terms.
     reml : restricted (True) or full (False) likelihood.
     """
-    factor = problem.layout.factor(theta)
+    factor = problem.layout.factor(theta, derivatives)
     if factor is None:
         return None
     k, p = problem.k, problem.p
@@ -115,19 +121,17 @@ def evaluate(
     if not np.isfinite(loglik):
         return None
     empty = np.empty(0)
-    score, information, flat = (
-        _derivatives(factor, q, residual, reml=reml, size=len(theta))
-        if derivatives
-        else (empty, empty, empty)
+    score, information, curvature, flat = (
+        _derivatives(factor, q, residual, reml=reml, size=len(theta)) if derivatives else (empty,) * 4
     )
     solved = np.linalg.solve(r, coefficients)
-    return Evaluation(loglik, score, information, flat, rss, solved, q, r, residual, factor)
+    return Evaluation(loglik, score, information, curvature, flat, rss, solved, q, r, residual, factor)
 
 
 def _derivatives(
     factor: Factor, q: np.ndarray, residual: np.ndarray, *, reml: bool, size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradient, average information and visible share of each parameter."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Gradient, average information, curvature and visible share of each parameter."""
     p = q.shape[1]
     u_and_f = factor.back(np.column_stack([residual, q]))
     u, f = u_and_f[:, 0], u_and_f[:, 1:]
@@ -143,4 +147,5 @@ def _derivatives(
     g -= q @ (q.T @ g)
     score = 0.5 * (quadratic - traces + (hidden if reml else 0.0))
     flat = (traces - hidden) / np.where(traces != 0, traces, 1.0)
-    return score, 0.5 * g.T @ g, flat
+    bend = factor.curvature(u, f if reml else np.zeros((len(u), 0)))
+    return score, 0.5 * g.T @ g, np.zeros((size, size)) if bend is None else bend, flat

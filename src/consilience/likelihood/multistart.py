@@ -70,7 +70,7 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     if best is None:
         _existing(None)
         raise AssertionError
-    return Solution(best.theta, best.evaluation, _optimum(best, climbs, hidden), hidden)
+    return Solution(best.theta, best.evaluation, _optimum(setup, best, climbs, hidden=hidden), hidden)
 
 
 def _existing(at: Evaluation | None) -> Evaluation:
@@ -89,15 +89,28 @@ def _most_climbs(problem: Problem, free: np.ndarray) -> int:
     return 3 if problem.k > 200 or free.sum() > 3 else 6
 
 
-def _optimum(best: Maximum, climbs: int, hidden: Hidden) -> Optimum:
+def _optimum(setup: Setup, best: Maximum, climbs: int, *, hidden: Hidden) -> Optimum:
     status: Literal["boundary", "converged", "stopped", "not-identified"]
     if best.score > SCORE_TOLERANCE:
         status = "stopped"
     elif hidden:
         status = "not-identified"
     else:
-        status = "boundary" if best.at_bound.any() else "converged"
+        status = "boundary" if best.at_bound.any() or _singular(setup, best.theta) else "converged"
     return Optimum(status, best.iterations, best.score, climbs)
+
+
+def _singular(setup: Setup, theta: np.ndarray) -> bool:
+    """Is the covariance of correlated random effects singular: a variance of zero or a correlation of one?"""
+    start = 0
+    for term in setup.terms:
+        stop = start + len(term.parameters)
+        if not term.structure.linear:
+            values = np.linalg.eigvalsh(term.structure.evaluate(theta[start:stop])[0])
+            if values[0] <= 1e-9 * max(float(values[-1]), 1e-300):
+                return True
+        start = stop
+    return False
 
 
 def _hidden(setup: Setup) -> Hidden:
@@ -121,18 +134,22 @@ def _hidden(setup: Setup) -> Hidden:
 
 
 def starting_points(setup: Setup, free: np.ndarray) -> list[np.ndarray]:
-    """Thetas over total variance x division between the terms, zero included."""
-    problem = setup.problem
+    """Thetas over total variance x division between the terms x seeds of the correlations, zero included."""
+    problem, parameters = setup.problem, setup.parameters
     totals = _totals(problem, few=problem.k > MANY_ROWS or free.sum() > 3)
-    shares = _shares(sorted({p.term for p, f in zip(setup.parameters, free, strict=True) if f}))
+    shares = _shares(sorted({p.term for p, f in zip(parameters, free, strict=True) if f}))
+    sets = [[p.seed for p in parameters]]
+    for n in range(max((len(p.more) for p in parameters), default=0)):
+        sets.append([p.more[n] if n < len(p.more) else p.seed for p in parameters])
     points = []
-    for total in [*totals, 0.0]:
-        for share in shares if total else shares[:1]:
-            point = [
-                p.seed * (share.get(p.term, 0.0) * total) ** (p.unit / 2) if p.unit else p.seed
-                for p in setup.parameters
-            ]
-            points.append(np.clip(np.array(point), problem.lower, problem.upper))
+    for seeds in sets:
+        for total in [*totals, 0.0]:
+            for share in shares if total else shares[:1]:
+                point = [
+                    seed * (share.get(p.term, 0.0) * total) ** (p.unit / 2) if p.unit else seed
+                    for p, seed in zip(parameters, seeds, strict=True)
+                ]
+                points.append(np.clip(np.array(point), problem.lower, problem.upper))
     return points
 
 

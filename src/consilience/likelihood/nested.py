@@ -50,6 +50,10 @@ class NestedFactor:
             [between if name == "study" else self.trace_inverse() for name in self.layout.parameters]
         )
 
+    def curvature(self, u: np.ndarray, f: np.ndarray) -> np.ndarray | None:
+        """None: M is linear in theta."""
+        return None
+
     def trace_inverse(self) -> float:
         """tr(M^-1)."""
         weight = self.root**2
@@ -100,7 +104,7 @@ class NestedLayout:
         pairs = list(zip(self.parameters, theta.tolist(), strict=True))
         return sum(x for name, x in pairs if name == "row"), sum(x for name, x in pairs if name == "study")
 
-    def factor(self, theta: np.ndarray) -> NestedFactor | None:
+    def factor(self, theta: np.ndarray, derivatives: bool = True) -> NestedFactor | None:
         """The factor of M(theta), or None if M is not positive definite."""
         a, b = self._split(theta)
         spread = self.d + a

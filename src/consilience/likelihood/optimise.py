@@ -19,6 +19,7 @@ from .gaussian import Evaluation
 SCORE_TOLERANCE = 1e-6  # what "converged" promises
 AIM = 1e-11  # what the search tries to reach
 MOST_STEPS = 200
+FEW_PARAMETERS = 8  # up to here the exact curvature by differences is worth its price
 Objective = Callable[[np.ndarray, bool], Evaluation | None]
 
 
@@ -48,21 +49,26 @@ class Box:
         return self.free & ~low & ~high
 
 
+def _spread(evaluation: Evaluation) -> np.ndarray:
+    """(q,) standard deviation of each score: the square root of the curvature to be expected there."""
+    return np.asarray(np.sqrt(np.diag(evaluation.information) + np.abs(np.diag(evaluation.curvature))))
+
+
 def scaled_score(evaluation: Evaluation, moving: np.ndarray) -> float:
-    """Largest |score| in units of its standard deviation (the square root of the information)."""
-    if not moving.any():
-        return 0.0
-    spread = np.sqrt(np.diag(evaluation.information)[moving])
-    score = np.abs(evaluation.score[moving])
-    return float(np.max(np.where(spread > 0, score / np.where(spread > 0, spread, 1.0), 0.0)))
+    """Largest |score| in units of its standard deviation."""
+    spread, score = _spread(evaluation)[moving], np.abs(evaluation.score[moving])
+    return float(np.max(np.where(spread > 0, score / np.where(spread > 0, spread, 1.0), 0.0), initial=0.0))
 
 
-def _solve(information: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Newton step with curvature made positive: eigenvalues of the unit-diagonal matrix, floored."""
-    scale = np.sqrt(np.abs(np.diag(information)))
-    scale = np.where(scale > 0, scale, 1.0)
+def _solve(information: np.ndarray, score: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Newton step with the sign of every curvature made positive, so that it leads away from saddles.
+
+    Source: Dauphin et al. (2014) for taking absolute eigenvalues.
+    """
+    scale = np.where(spread > 0, spread, 1.0)
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    values = np.maximum(np.abs(values), 1e-10 * max(float(np.max(np.abs(values))), 1e-300))
+    values = np.abs(values)
+    values = np.maximum(values, 1e-8 * max(float(np.max(values)), 1e-300))
     step: np.ndarray = vectors @ ((vectors.T @ (score / scale)) / values) / scale
     return step
 
@@ -72,7 +78,7 @@ def observed_information(
 ) -> np.ndarray | None:
     """(f, f) negative Hessian over the moving parameters, by central differences of the analytic score."""
     index = np.flatnonzero(moving)
-    spread = np.sqrt(np.diag(at.information))
+    spread = _spread(at)
     hessian = np.empty((len(index), len(index)))
     for column, i in enumerate(index):
         unit = 1.0 / spread[i] if spread[i] > 0 else max(abs(theta[i]), 1e-3)
@@ -110,17 +116,34 @@ def climb(objective: Objective, start: np.ndarray, box: Box) -> Maximum | None:
     return Maximum(theta, at, scaled_score(at, moving), iteration, box.free & ~moving)
 
 
+def escape(objective: Objective, found: Maximum, box: Box) -> Maximum:
+    """Leave a point where the score vanishes by symmetry although the likelihood rises beside it (zero in a Cholesky
+    factor, a standard deviation of zero); else the same maximum."""
+    at = found.evaluation
+    held = box.free & (np.diag(at.curvature) < 0) & (np.abs(at.score) <= SCORE_TOLERANCE * _spread(at))
+    size = float(np.max(np.abs(found.theta), initial=0.0)) or 1.0
+    for i in np.flatnonzero(held):
+        beside = found.theta.copy()
+        beside[i] = min(beside[i] + 1e-2 * size, box.upper[i])
+        there = objective(beside, False)
+        if there is not None and there.loglik > at.loglik + 1e-12 * abs(at.loglik):
+            better = climb(objective, beside, box)
+            if better is not None and better.evaluation.loglik > at.loglik:
+                return better
+    return found
+
+
 def _direction(
     objective: Objective, theta: np.ndarray, at: Evaluation, *, moving: np.ndarray, box: Box, slow: bool
 ) -> np.ndarray:
     """Newton direction (q,); the exact curvature is worth its price only where the average one is slow."""
-    information = at.information[np.ix_(moving, moving)]
-    if slow:
+    information = (at.information + at.curvature)[np.ix_(moving, moving)]
+    if slow and np.sum(moving) <= FEW_PARAMETERS:
         observed = observed_information(objective, theta, at=at, moving=moving, box=box)
         if observed is not None and np.all(np.linalg.eigvalsh(observed) > 0):
             information = observed
     step = np.zeros_like(theta)
-    step[moving] = _solve(information, at.score[moving])
+    step[moving] = _solve(information, at.score[moving], _spread(at)[moving])
     return step
 
 
@@ -171,6 +194,7 @@ def maximise(
             continue
         chosen.append(start)
         found = climb(objective, start, box)
+        found = found if found is None else escape(objective, found, box)
         if found is not None and (best is None or found.evaluation.loglik > best.evaluation.loglik + 1e-10):
             best = found
     return best, len(chosen)

@@ -7,7 +7,8 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..inference.working import merged_blocks
-from ..likelihood.build import build, partition
+from ..likelihood.build import build
+from ..likelihood.terms import partition
 from ..records import Fit, Intercept, StudyAverages, Term
 
 

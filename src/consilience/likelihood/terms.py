@@ -1,0 +1,280 @@
+"""Random terms: records of the spec -> which effects share a random effect, and its covariance structure.
+
+Every term has the form Cov(u_i, u_j) = [same outer level] z_i' G(theta) z_j, where z_i picks a level of the inner factor
+(or holds the values of random slopes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..base.linalg import combine_codes, group_codes
+from ..records import Effects, Inner, Intercept, Known, Slopes, Term
+from .structures import (
+    SPATIAL,
+    Parameter,
+    Structure,
+    correlated,
+    diagonal,
+    exchangeable,
+    partly_given,
+    powers,
+    scaled,
+    spatial,
+    unstructured,
+)
+
+SHAPES = ("rho", "range")  # names of the single shape parameter of a correlation structure
+
+
+@dataclass(frozen=True, eq=False)
+class RandomTerm:
+    """One term as arrays.
+
+    outer : (k,) codes, effects of different levels are independent; None = one level.
+    inner : (k,) index into G; slopes : (k, c) values instead of an index, or None.
+    levels : names of the rows of G.
+    """
+
+    name: str
+    structure: Structure
+    outer: np.ndarray | None
+    inner: np.ndarray
+    slopes: np.ndarray | None
+    levels: tuple[str, ...]
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return self.structure.parameters
+
+    def describe(self, theta: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+        """Variances and correlations (or ranges) by name, from this term's part of theta."""
+        g, _ = self.structure.evaluate(theta)
+        if self.structure.plain or (len(self.parameters) == 1 and self.slopes is None):
+            return {self.name: float(theta[0])}, {}
+        last = self.parameters[-1]
+        if last.name.endswith(SHAPES):
+            names = [p.name for p in self.parameters[:-1]]
+            values = [theta[0]] if len(names) == 1 else np.diag(g)
+            return dict(zip(names, map(float, values), strict=True)), {last.name: float(theta[-1])}
+        variances = {
+            f"{self.name}: {level}": float(x) for level, x in zip(self.levels, np.diag(g), strict=True)
+        }
+        return variances, self._pairs(g) if len(self.parameters) > len(g) else {}
+
+    def _pairs(self, g: np.ndarray) -> dict[str, float]:
+        """Correlations below the diagonal of G, column by column; NaN where a variance is zero."""
+        columns, rows = np.triu_indices(len(g), 1)
+        scale = np.sqrt(np.diag(g)[rows] * np.diag(g)[columns])
+        values = np.where(scale > 0, g[rows, columns] / np.where(scale > 0, scale, 1.0), np.nan)
+        names = [
+            f"{self.name}: {self.levels[c]}, {self.levels[r]}" for r, c in zip(rows, columns, strict=True)
+        ]
+        return dict(zip(names, values.tolist(), strict=True))
+
+    def marginal(self, theta: np.ndarray) -> np.ndarray:
+        """(k,) variance that this term gives each effect."""
+        g, _ = self.structure.evaluate(theta)
+        if self.slopes is not None:
+            return np.asarray(np.einsum("ki,ij,kj->k", self.slopes, g, self.slopes))
+        return np.asarray(np.diag(g)[self.inner])
+
+    def gather(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(l, l) sum of z_i block_ij z_j' over pairs of `rows` (n, m) with the same outer level: adjoint of `expand`."""
+        if self.outer is not None:
+            outer = self.outer[rows]
+            blocks = blocks * (outer[:, :, None] == outer[:, None, :])
+        if self.slopes is not None:
+            z = self.slopes[rows]
+            return np.asarray(np.einsum("nic,nij,njd->cd", z, blocks, z, optimize=True))
+        size, inner = len(self.levels), self.inner[rows]
+        pairs = inner[:, :, None] * size + inner[:, None, :]
+        return np.bincount(pairs.ravel(), blocks.ravel(), minlength=size * size).reshape(size, size)
+
+    def expand(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(n, m, m) covariance that the (l, l) matrix `g` gives the `rows` (n, m)."""
+        if self.slopes is not None:
+            z = self.slopes[rows]
+            block = z @ g @ np.swapaxes(z, 1, 2)
+        elif g.shape == (1, 1):
+            block = np.full((*rows.shape, rows.shape[1]), g[0, 0])
+        else:
+            inner = self.inner[rows]
+            block = g[inner[:, :, None], inner[:, None, :]]
+        if self.outer is not None:
+            outer = self.outer[rows]
+            block = block * (outer[:, :, None] == outer[:, None, :])
+        return np.asarray(block)
+
+
+def column(effects: Effects, name: str) -> np.ndarray:
+    """A column of the effects; InputError ``unknown-column`` names the known ones."""
+    if name == "study":
+        return effects.study
+    if name not in effects.columns:
+        known = ", ".join(("study", *effects.columns))
+        raise InputError(f'The effects have no column "{name}"; there are: {known}.', code="unknown-column")
+    return np.asarray(effects.columns[name])
+
+
+def column_codes(effects: Effects, name: str) -> np.ndarray:
+    """(k,) codes of one column, in order of first appearance."""
+    if name == "row":
+        return np.arange(effects.k)
+    return group_codes(column(effects, name).tolist())[0]
+
+
+def partition(effects: Effects, by: tuple[str, ...]) -> np.ndarray:
+    """(k,) codes of the combinations of the columns `by`; ``"row"`` makes every effect its own level."""
+    if "row" in by:
+        return np.arange(effects.k)
+    codes = column_codes(effects, by[0])
+    for name in by[1:]:
+        codes = group_codes(combine_codes(codes, column_codes(effects, name)).tolist())[0]
+    return codes
+
+
+def sorted_levels(values: np.ndarray) -> tuple[np.ndarray, list[object]]:
+    """Codes into the sorted distinct values; text that is all numbers is sorted as numbers."""
+    distinct = list(dict.fromkeys(values.tolist()))
+    try:
+        ordered = sorted(distinct, key=float)
+    except (TypeError, ValueError):
+        ordered = sorted(distinct, key=str)
+    place = {value: i for i, value in enumerate(ordered)}
+    return np.array([place[value] for value in values.tolist()], dtype=np.intp), ordered
+
+
+def random_terms(effects: Effects, terms: tuple[Term, ...]) -> list[RandomTerm]:
+    """All terms of a spec; parameter names are prefixed with the term's name where there are several."""
+    result = []
+    for number, term in enumerate(terms):
+        made = _one(effects, term)
+        parameters = tuple(
+            replace(p, name=term.name if p.name in ("", term.name) else f"{term.name}: {p.name}", term=number)
+            for p in made.structure.parameters
+        )
+        result.append(replace(made, structure=replace(made.structure, parameters=parameters)))
+    return result
+
+
+def _one(effects: Effects, term: Term) -> RandomTerm:
+    if isinstance(term, Intercept):
+        fixed = np.nan if term.variance is None else term.variance
+        structure = scaled(np.ones((1, 1)), term.name, fixed)
+        nowhere = np.zeros(effects.k, dtype=np.intp)
+        return RandomTerm(term.name, structure, partition(effects, term.by), nowhere, None, (term.name,))
+    if isinstance(term, Known):
+        fixed = np.nan if term.variance is None else term.variance
+        inner = _known_levels(effects, term.by, term.labels, term.matrix)
+        structure = scaled(np.asarray(term.matrix, dtype=float), term.name, fixed)
+        return RandomTerm(term.name, structure, None, inner, None, (term.name,))
+    if isinstance(term, Slopes):
+        return _slopes(effects, term)
+    return _inner(effects, term)
+
+
+def _known_levels(effects: Effects, by: str, labels: tuple[str, ...], given: np.ndarray | None) -> np.ndarray:
+    """(k,) index of each effect's level in `labels`; the matrix must be symmetric and of that size."""
+    matrix = np.asarray(given if given is not None else np.empty(0), dtype=float)
+    if matrix.shape != (len(labels), len(labels)) or not np.allclose(matrix, matrix.T):
+        raise InputError(
+            f'The matrix between the levels of "{by}" must be symmetric with one row for each of the '
+            f"{len(labels)} labels; it has shape {matrix.shape}.",
+            code="shape",
+        )
+    place = {str(label): i for i, label in enumerate(labels)}
+    values = [str(value) for value in column(effects, by).tolist()]
+    missing = sorted({value for value in values if value not in place})
+    if missing:
+        raise InputError(
+            f'The matrix between the levels of "{by}" has no row for {", ".join(missing[:5])}.',
+            code="unknown-level",
+        )
+    return np.array([place[value] for value in values], dtype=np.intp)
+
+
+def _slopes(effects: Effects, term: Slopes) -> RandomTerm:
+    levels = ("intercept", *term.columns)
+    values = [np.ones(effects.k), *(np.asarray(column(effects, c), dtype=float) for c in term.columns)]
+    names = list(levels)
+    structure = unstructured(names) if term.correlated else diagonal(names, np.full(len(names), np.nan))
+    nowhere = np.zeros(effects.k, dtype=np.intp)
+    return RandomTerm(
+        term.name, structure, column_codes(effects, term.by), nowhere, np.column_stack(values), levels
+    )
+
+
+def _inner(effects: Effects, term: Inner) -> RandomTerm:
+    outer = column_codes(effects, term.outer)
+    kind = term.structure
+    if kind in SPATIAL:
+        inner = _known_levels(effects, term.inner, term.labels, term.distance)
+        levels: list[object] = list(term.labels)
+    else:
+        inner, levels = sorted_levels(column(effects, term.inner))
+    names = [str(level) for level in levels]
+    structure = _structure(term, names=names, levels=levels, most=_most_within(inner, outer))
+    return RandomTerm(term.name, structure, outer, inner, None, tuple(names))
+
+
+def _most_within(inner: np.ndarray, outer: np.ndarray) -> int:
+    """Largest number of inner levels in one outer level: bounds how negative an equal correlation may be."""
+    pairs = np.unique(np.stack([outer, inner], axis=1), axis=0)
+    return int(np.max(np.bincount(pairs[:, 0])))
+
+
+def _structure(term: Inner, *, names: list[str], levels: list[object], most: int) -> Structure:
+    """The covariance structure of an inner | outer term."""
+    kind, size = term.structure, len(names)
+    one = kind in ("CS", "AR", "CAR", "ID") or kind in SPATIAL
+    fixed = _given(term.variance, 1 if one else size, term, "variance")
+    if kind == "ID":
+        return scaled(np.eye(size), term.name, float(fixed[0]))
+    if kind == "DIAG":
+        return diagonal(names, fixed)
+    if kind == "UN":
+        if term.variance is None and term.correlation is None:
+            return unstructured(names)
+        return partly_given(
+            names, fixed, _given(term.correlation, size * (size - 1) // 2, term, "correlation")
+        )
+    rho = float(_given(term.correlation, 1, term, "correlation")[0])
+    which = [term.name] if one else names
+    if kind in SPATIAL:
+        distance = np.asarray(term.distance, dtype=float)
+        return correlated(spatial(kind, distance), names=which, fixed=fixed, shape=_range(distance, rho))
+    lower = {"CS": -1 / max(most - 1, 1), "HCS": -1 / max(most - 1, 1), "CAR": 0.0}.get(kind, -1.0)
+    shape = Parameter("rho", unit=0, lower=lower, upper=1.0, fixed=rho, seed=0.5, more=(0.0, 0.95))
+    if kind in ("CS", "HCS"):
+        return correlated(exchangeable(size), names=which, fixed=fixed, shape=shape)
+    times = np.array([float(str(x)) for x in levels]) if kind == "CAR" else np.arange(size, dtype=float)
+    gaps = np.abs(times[:, None] - times[None, :])
+    return correlated(powers(gaps), names=which, fixed=fixed, shape=shape)
+
+
+def _range(distance: np.ndarray, fixed: float) -> Parameter:
+    """The range of a spatial term: from far below the smallest distance to far beyond the largest."""
+    positive = distance[distance > 0]
+    if not len(positive):
+        raise InputError("All distances of a spatial term are zero.", code="shape")
+    low, high = float(np.min(positive)), float(np.max(positive))
+    seeds = np.geomspace(low / 2, high, 6).tolist()
+    return Parameter(
+        "range", unit=0, lower=low * 1e-3, upper=high * 1e3, fixed=fixed, seed=seeds[2], more=tuple(seeds)
+    )
+
+
+def _given(values: tuple[float, ...] | None, size: int, term: Inner, what: str) -> np.ndarray:
+    """(size,) given values, NaN where to be estimated; one value stands for all."""
+    if values is None:
+        return np.full(size, np.nan)
+    if len(values) not in (1, size):
+        raise InputError(
+            f'The term "{term.name}" ({term.structure}) needs 1 or {size} values of {what}, not {len(values)}.',
+            code="shape",
+        )
+    return np.array(values * size if len(values) == 1 else values, dtype=float)
