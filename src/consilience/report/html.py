@@ -158,8 +158,18 @@ def _pieces(tables: Tables, figures: Mapping[str, Picture]) -> dict[str, object]
     def placed(keys: tuple[str, ...], *, fold: bool, printed: bool = True) -> Markup:
         return Markup("\n").join(parts.table(view, fold, printed) for view in tables.take(*keys))
 
-    def drawn(macro: Any, *keys: str) -> Markup:
-        return Markup("\n").join(macro(picture) for picture in pages_of(figures.values(), *keys))
+    def drawn(key: str) -> Markup:
+        first, *rest = pages_of(figures.values(), key) or [None]
+        if first is None:
+            return Markup("")
+        more = parts.folded(rest, f"Show {plural(len(rest), 'more page')} of this figure") if rest else ""
+        return Markup("{}\n{}").format(parts.picture(first), more)
+
+    def folded(key: str) -> Markup:
+        pages = pages_of(figures.values(), key)
+        n = len(pages)
+        title = pages[0].title.replace(f" (page 1 of {n})", f" ({n} pages)") if pages else ""
+        return Markup(parts.folded(pages, f"Show the figure: {title}") if pages else "")
 
     return {
         "tables_here": lambda *keys: placed(keys, fold=False),
@@ -167,8 +177,8 @@ def _pieces(tables: Tables, figures: Mapping[str, Picture]) -> dict[str, object]
         "remaining_tables": lambda: placed(tuple(tables.views), fold=False),
         "has_table": lambda key: key in tables.views,
         "has_figure": lambda key: bool(pages_of(figures.values(), key)),
-        "figures_here": lambda *keys: drawn(parts.picture, *keys),
-        "figures_folded": lambda *keys: drawn(parts.folded, *keys),
+        "figures_here": lambda *keys: Markup("\n").join(map(drawn, keys)),
+        "figures_folded": lambda *keys: Markup("\n").join(map(folded, keys)),
     }
 
 

@@ -67,7 +67,7 @@ def draw_figures(analysis: Analysis) -> dict[str, Picture]:
     return {key: Picture(layout) for key, layout in all_figures(analysis).items()}
 
 
-def pages_of(pictures: Iterable[Picture], *keys: str) -> list[Picture]:
-    """The pages of the figures called `keys`, in order, that are light enough to show."""
-    wanted = re.compile("|".join(rf"{re.escape(key)}(-\d+)?" for key in keys))
+def pages_of(pictures: Iterable[Picture], key: str) -> list[Picture]:
+    """The pages of the figure called `key`, in order, that are light enough to show."""
+    wanted = re.compile(rf"{re.escape(key)}(-\d+)?")
     return [p for p in pictures if wanted.fullmatch(p.key) and p.light]

@@ -233,7 +233,10 @@ def how_sure(found: Findings) -> Paragraph:
     phrases: list[Phrase] = [
         "Between trials, true effects differ with a standard deviation of about ",
         Bound(
-            number(sum(e.tau2.values()) ** 0.5), "overall.tau_total", sum(e.tau2.values()) ** 0.5, "table-summary"
+            number(sum(e.tau2.values()) ** 0.5),
+            "overall.tau_total",
+            sum(e.tau2.values()) ** 0.5,
+            "table-summary",
         ),
         "; of the trials, ",
         bound(e, "share_in_favour", f"{100 * e.share_in_favour:.0f}%"),
