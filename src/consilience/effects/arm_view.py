@@ -65,9 +65,9 @@ def view(cells: Cells, pre: int, post: int, n: float, *, log: bool, choice: Choi
     same_scale = post >= 0 and cells.change_log[post] == log
     change, change_sd = (cells.change[post], cells.change_sd[post]) if same_scale else (NAN, NAN)
     r, source, refused = nan_row(cells.r, post), "reported", False
-    if math.isnan(r):
+    if not abs(r) <= 1:
         r = nan_row(cells.r, pre)
-    if math.isnan(r):
+    if not abs(r) <= 1:
         r, source = _derived_r(s0, s1, change_sd), "derived from the SD of change"
         if math.isnan(r) and s0 > 0 and s1 > 0 and change_sd >= 0:
             refused, change_sd = True, NAN  # the three SDs cannot belong together

@@ -9,7 +9,7 @@ import numpy as np
 
 from consilience.records import Columns, Dropped, Effects, OutcomeRule, Reported
 
-from .candidates import NAN, Candidate, Failure, Standardised
+from .candidates import NAN, OUT_OF_RANGE, Candidate, Failure, Standardised
 from .cells import Cells
 from .effect_columns import effect_columns, places
 from .pairing import Comparison
@@ -23,6 +23,35 @@ class Made:
     best: int
     second: int
     rule: OutcomeRule
+
+
+def choose_ways(
+    groups: Sequence[tuple[Comparison, OutcomeRule, range]],
+    candidates: Sequence[Candidate],
+    sizes: Standardised,
+) -> tuple[list[Made], list[tuple[str, str, Failure]]]:
+    """Of each comparison the best usable way, and the best other one that rests on different printed cells.
+
+    `groups` : comparison, rule and the positions of its candidates, best first.
+    """
+    usable = sizes.usable.tolist()
+    made: list[Made] = []
+    failures: list[tuple[str, str, Failure]] = []
+    for comparison, rule, positions in groups:
+        ways = [i for i in positions if usable[i]]
+        if ways:
+            used = candidates[ways[0]].cells
+            second = next((i for i in ways if candidates[i].cells != used), -1)
+            made.append(Made(comparison, ways[0], second, rule))
+        elif positions:
+            rows = comparison.arm_rows, tuple(comparison.contrasts)
+            failures.append((comparison.study, comparison.outcome, Failure(*OUT_OF_RANGE, *rows)))
+    return made, failures
+
+
+def candidates_in_use(candidates: Sequence[Candidate], sizes: Standardised) -> list[Candidate]:
+    """The candidates that gave a number."""
+    return [candidate for candidate, usable in zip(candidates, sizes.usable.tolist(), strict=True) if usable]
 
 
 def assemble(

@@ -11,6 +11,10 @@ import numpy as np
 from .ppc import VarianceKind, sampling_terms
 
 NAN = float("nan")
+OUT_OF_RANGE = (
+    "out-of-range",
+    "The numbers give no finite effect with a positive variance: check units, n and r.",
+)
 
 
 @dataclass(slots=True)
@@ -67,6 +71,12 @@ class Standardised:
     part_t: np.ndarray
     part_c: np.ndarray
 
+    @property
+    def usable(self) -> np.ndarray:
+        """(k,) True where the effect is finite and its variance positive."""
+        result: np.ndarray = np.isfinite(self.y) & np.isfinite(self.v) & (self.v > 0)
+        return result
+
 
 def standardise(candidates: Sequence[Candidate], variance: VarianceKind) -> Standardised:
     """Effect sizes and sampling variances of all candidates, vectorised. Formulas: `ppc.sampling_terms`."""
@@ -79,11 +89,11 @@ def standardise(candidates: Sequence[Candidate], variance: VarianceKind) -> Stan
     j, a, h = sampling_terms(n, variance)
     is_g = exactness == "g"
     j, a = np.where(is_g, j, 1.0), np.where(is_g, a, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         h = np.select([is_g, exactness == "smd"], [h, 1 / (2 * n)], default=0.0)
         y = j * pick["difference"] / pick["sd"]
-    part_t, part_c = a * pick["part_t"], a * pick["part_c"]
-    return Standardised(y, part_t + part_c + h * y**2, part_t, part_c)
+        part_t, part_c = a * pick["part_t"], a * pick["part_c"]
+        return Standardised(y, part_t + part_c + h * y**2, part_t, part_c)
 
 
 def both_known(*values: float) -> bool:

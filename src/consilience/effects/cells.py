@@ -57,6 +57,11 @@ def resolve_cells(arms: Columns) -> Cells:
     SDs come from SD, else SE sqrt(n), else the confidence interval by t with n - 1 degrees of freedom; for
     changes also from a paired t or an exact p. An interval that does not lie around its estimate is not used.
     """
+    with np.errstate(all="ignore"):  # absurd numbers become inf or NaN and are refused later, with a reason
+        return _resolve(arms)
+
+
+def _resolve(arms: Columns) -> Cells:
     notes: list[Note] = []
     scale = arms.text("scale")
     factor = np.where(scale == "log10", LN10, 1.0)

@@ -50,8 +50,12 @@ class ContrastNumbers:
 
 def resolve_contrasts(contrasts: Columns, n_t: Sequence[float], n_c: Sequence[float]) -> ContrastNumbers:
     """Read every row of the contrasts table; `n_t`, `n_c` (n_rows,) are the arm sizes in use."""
+    with np.errstate(all="ignore"):  # absurd numbers become inf or NaN and are refused later, with a reason
+        return _resolve(contrasts, np.asarray(n_t, dtype=float), np.asarray(n_c, dtype=float))
+
+
+def _resolve(contrasts: Columns, sizes_t: np.ndarray, sizes_c: np.ndarray) -> ContrastNumbers:
     number = contrasts.number
-    sizes_t, sizes_c = np.asarray(n_t, dtype=float), np.asarray(n_c, dtype=float)
     notes = _df_notes(contrasts, sizes_t + sizes_c)
     difference = number("difference")
     scale = contrasts.text("scale")

@@ -128,10 +128,11 @@ def _unpaired(
     used = {row for comparison in found for row in (comparison.post_t, comparison.post_c)}
     for arm in members.values():
         other = "control" if arm.role == "treatment" else "treated"
-        for row in arm.later:
-            if row not in used:
-                reason = f"No {other} arm of this trial has this outcome at this time; add its row or its contrast."
-                pairing.failures.append((study, outcome, Failure("no-partner", reason, (row,))))
+        lone = [row for row in arm.later if row not in used]
+        reason = f"No {other} arm of this trial has this outcome at this time; add its row or its contrast."
+        for row in lone:
+            baseline = () if arm.pre < 0 or len(lone) < len(arm.later) else (arm.pre,)
+            pairing.failures.append((study, outcome, Failure("no-partner", reason, (*baseline, row))))
 
 
 def _attach(

@@ -35,13 +35,8 @@ def effect_notes(effects: Effects, rows: Sequence[Row], arms: Columns, cells: Ce
     rows : (k,) comparison, candidate and rule of each effect.
     arms, cells : the arms table as read and resolved.
     """
-    notes = [
-        *_large(effects),
-        *_extreme(effects),
-        *_routes(effects),
-        *_standard_errors(effects),
-        *_timing(effects),
-    ]
+    general = (_large, _extreme, _routes, _standard_errors, _timing, _tiny)
+    notes = [note for finding in general for note in finding(effects)]
     for i, (comparison, candidate, _) in enumerate(rows):
         side = cells.log if candidate.scale == "log" else cells.raw
         notes.extend(_baseline_gap(i, comparison, candidate, side, arms))
@@ -158,6 +153,17 @@ def _timing(effects: Effects) -> Iterator[Note]:
         )
         advice = "Nothing to do if treatment went on; else correct weeks or treatment_weeks."
         yield _on_effect(effects, int(i), "during-treatment", text=text, advice=advice, severity="info")
+
+
+def _tiny(effects: Effects) -> Iterator[Note]:
+    """Four people: the exact variance of g does not exist."""
+    with np.errstate(invalid="ignore"):
+        tiny = (effects["n_people"] <= 4) & (effects["basis"] != "event")
+    for i in np.flatnonzero(tiny):
+        text = "with 4 people the exact variance does not exist; the large-sample one is used."
+        yield _on_effect(
+            effects, int(i), "variance-large-sample", text=text, advice="Check n.", severity="info"
+        )
 
 
 def _on_row(arms: Columns, row: int, i: int, code: str, *, column: str, text: str, advice: str) -> Note:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from consilience.records import Effects, Plan, Reported
+from consilience.records import Effects, OutcomeRule, Plan, Reported
 
 from .arm_view import ArmView, Choice, arm_sizes, joint_r, view
-from .assemble import Made, assemble, list_dropped
-from .candidates import NAN, Candidate, Failure, both_known, standardise
+from .assemble import assemble, candidates_in_use, choose_ways, list_dropped
+from .candidates import NAN, OUT_OF_RANGE, Candidate, Failure, both_known, standardise
 from .cells import Cells, resolve_cells
 from .dependence import with_covariance
 from .pairing import Comparison, pair_rows
@@ -42,23 +42,33 @@ def trial_ratios(
     """
     cells = resolve_cells(reported.arms)
     pairing = pair_rows(reported)
-    made: list[Made] = []
     candidates: list[Candidate] = []
+    groups: list[tuple[Comparison, OutcomeRule, range]] = []
     failures = list(pairing.failures)
     for comparison in pairing.comparisons:
         rule = plan.outcomes.get(comparison.outcome)
-        way = undeclared(comparison) if rule is None else _ratio(comparison, cells, choice_of(rule, r))
+        way = (
+            undeclared(comparison) if rule is None else _guarded_ratio(comparison, cells, choice_of(rule, r))
+        )
         if isinstance(way, Candidate) and rule is not None:
-            made.append(Made(comparison, len(candidates), -1, rule))
+            groups.append((comparison, rule, range(len(candidates), len(candidates) + 1)))
             candidates.append(way)
         elif isinstance(way, Failure):
             contrasts = tuple(comparison.contrasts)
             failure = replace(way, arm_rows=comparison.arm_rows, contrast_rows=contrasts)
             failures.append((comparison.study, comparison.outcome, failure))
     sizes = standardise(candidates, plan.variance)
+    made, out_of_range = choose_ways(groups, candidates, sizes)
     effects = assemble(reported, (candidates, sizes), made, cells, measure="lnrr")
-    dropped = list_dropped(reported, failures, candidates)
+    dropped = list_dropped(reported, failures + out_of_range, candidates_in_use(candidates, sizes))
     return with_covariance(replace(effects, dropped=tuple(dropped)), plan.rho if rho is None else rho)
+
+
+def _guarded_ratio(c: Comparison, cells: Cells, choice: Choice) -> Candidate | Failure:
+    try:
+        return _ratio(c, cells, choice)
+    except (OverflowError, ZeroDivisionError):
+        return Failure(*OUT_OF_RANGE)
 
 
 def _ratio(c: Comparison, cells: Cells, choice: Choice) -> Candidate | Failure:

@@ -63,7 +63,7 @@ def sizes_failure(c: Comparison, n_t: float, n_c: float) -> Failure | None:
             f"The number of people analysed in {where} at this time is not given: fill in n.",
             c.arm_rows,
         )
-    if n_t + n_c < 4:
+    if min(n_t, n_c) < 1 or n_t + n_c < 4:
         return Failure(
             "too-few-people", f"{n_t + n_c:g} people in both arms allow no effect size.", c.arm_rows
         )

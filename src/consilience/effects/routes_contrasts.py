@@ -51,7 +51,7 @@ def contrast_candidates(
     made: list[Candidate] = []
     odds = _odds_ratio(row, x)
     compares, n_t, n_c = x.compares[row], x.n_t[row], x.n_c[row]
-    sized = both_known(n_t, n_c) and n_t > 0 and n_c > 0 and n_t + n_c >= 4
+    sized = both_known(n_t, n_c) and min(n_t, n_c) >= 1 and n_t + n_c >= 4
     if sized:
         info = _info(c, row, x, cells, choice)
         if compares:

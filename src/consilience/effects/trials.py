@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from consilience.records import Effects, OutcomeRule, Plan, Reported
 
 from .arm_view import Choice, arm_sizes
-from .assemble import Made, assemble, list_dropped
-from .candidates import Candidate, Failure, standardise
+from .assemble import assemble, candidates_in_use, choose_ways, list_dropped
+from .candidates import OUT_OF_RANGE, Candidate, Failure, standardise
 from .cells import Cells, resolve_cells
 from .contrast_numbers import ContrastNumbers, resolve_contrasts
 from .dependence import with_covariance
@@ -58,7 +59,7 @@ def trial_effects(
     pairing = pair_rows(reported)
     numbers = resolve_contrasts(reported.contrasts, *_contrast_sizes(reported, pairing.comparisons, cells))
     candidates: list[Candidate] = []
-    made: list[Made] = []
+    groups: list[tuple[Comparison, OutcomeRule, range]] = []
     failures = list(pairing.failures)
     for comparison in pairing.comparisons:
         rule = plan.outcomes.get(comparison.outcome)
@@ -67,12 +68,12 @@ def trial_effects(
             continue
         ways, failed = _ways(comparison, cells, numbers, choice_of(rule, r))
         failures.extend((comparison.study, comparison.outcome, f) for f in _explained(failed, ways))
-        if ways:
-            made.append(_choose(comparison, ways, rule, len(candidates)))
-            candidates.extend(ways)
+        groups.append((comparison, rule, range(len(candidates), len(candidates) + len(ways))))
+        candidates.extend(ways)
     sizes = standardise(candidates, plan.variance)
+    made, out_of_range = choose_ways(groups, candidates, sizes)
     effects = assemble(reported, (candidates, sizes), made, cells)
-    dropped = list_dropped(reported, failures, candidates)
+    dropped = list_dropped(reported, failures + out_of_range, candidates_in_use(candidates, sizes))
     notes = (*cells.notes, *numbers.notes)
     effects = replace(effects, dropped=tuple(dropped), notes=notes)
     effects = with_covariance(effects, plan.rho if rho is None else rho)
@@ -114,18 +115,25 @@ def _ways(
     comparison: Comparison, cells: Cells, numbers: ContrastNumbers, choice: Choice
 ) -> tuple[list[Candidate], list[Failure]]:
     """All candidates of a comparison, best first, and the rows that gave none."""
-    ways, failure = arm_candidates(comparison, cells, choice)
+    ways, failure = _guarded(partial(arm_candidates, comparison, cells, choice), comparison.arm_rows, ())
     failed = [failure] if failure else []
     for row in comparison.contrasts:
-        more, failure = contrast_candidates(comparison, row, numbers, cells=cells, choice=choice)
+        more, failure = _guarded(
+            partial(contrast_candidates, comparison, row, numbers, cells=cells, choice=choice), (), (row,)
+        )
         ways = ways + more
         if failure:
             failed.append(failure)
     return sorted(ways, key=lambda way: way.rank), failed
 
 
-def _choose(comparison: Comparison, ways: Sequence[Candidate], rule: OutcomeRule, start: int) -> Made:
-    """The best way and the best other one that rests on different printed cells."""
-    best = ways[0]
-    second = next((i for i, way in enumerate(ways) if way.cells != best.cells), -1)
-    return Made(comparison, start, start + second if second >= 0 else -1, rule)
+def _guarded(
+    make: Callable[[], tuple[list[Candidate], Failure | None]],
+    arm_rows: tuple[int, ...],
+    contrast_rows: tuple[int, ...],
+) -> tuple[list[Candidate], Failure | None]:
+    """Numbers whose squares overflow are a reason, not a crash."""
+    try:
+        return make()
+    except (OverflowError, ZeroDivisionError):
+        return [], Failure(*OUT_OF_RANGE, arm_rows, contrast_rows)
