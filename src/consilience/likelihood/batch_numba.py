@@ -1,6 +1,6 @@
 """The search of `search.maximise` for common means as a compiled kernel: same grid, same brackets, same steps.
 
-Optional: it needs numba, is compiled once and cached on disk, and agrees with the NumPy form to 1e-10. Importing this
+A `case` is (effects, variances, restricted?, room for the weights) of one analysis. Optional: it needs numba, is compiled once and cached on disk, and agrees with the NumPy form to 1e-10. Importing this
 module imports numba.
 """
 
@@ -10,7 +10,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit  # type: ignore[import-untyped]
+from numba import njit
 
 from .search import GRID_BATCH, GRID_FINE, MOST_STEPS, upper_bound
 from .weighted import Problem
@@ -18,9 +18,10 @@ from .weighted import Problem
 PER_TASK = 4_096
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _sums(y, v, t, w):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _sums(case, t):  # type: ignore[no-untyped-def]
     """Weights into w; returns their sum, the sum but the first, the weighted mean."""
+    y, v, _, w = case
     total, others, weighted = 0.0, 0.0, 0.0
     for i in range(len(y)):
         w[i] = 1.0 / (v[i] + t)
@@ -31,10 +32,11 @@ def _sums(y, v, t, w):  # type: ignore[no-untyped-def]
     return total, others, weighted / total
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _ratio(y, v, t, reml, w):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _ratio(case, t):  # type: ignore[no-untyped-def]
     """y'PPy / tr P (or / sum w)."""
-    total, others, mean = _sums(y, v, t, w)
+    y, _, reml, w = case
+    total, others, mean = _sums(case, t)
     square, squares = 0.0, 0.0
     for i in range(len(y)):
         u = w[i] * (y[i] - mean)
@@ -46,10 +48,11 @@ def _ratio(y, v, t, reml, w):  # type: ignore[no-untyped-def]
     return square / total
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _score(y, v, t, reml, w):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _score(case, t):  # type: ignore[no-untyped-def]
     """log of `_ratio` and its derivative."""
-    total, others, mean = _sums(y, v, t, w)
+    y, _, reml, w = case
+    total, others, mean = _sums(case, t)
     square, cube, line, squares, own = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(y)):
         u = w[i] * (y[i] - mean)
@@ -68,9 +71,10 @@ def _score(y, v, t, reml, w):  # type: ignore[no-untyped-def]
     return np.log(square / trace), trace2 / trace - 2.0 * cube / square
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _height(y, v, t, reml, w):  # type: ignore[no-untyped-def]
-    total, _, mean = _sums(y, v, t, w)
+@njit(cache=True, nogil=True)
+def _height(case, t):  # type: ignore[no-untyped-def]
+    y, v, reml, w = case
+    total, _, mean = _sums(case, t)
     value = 0.0
     for i in range(len(y)):
         if w[i] > 0.0:
@@ -78,18 +82,18 @@ def _height(y, v, t, reml, w):  # type: ignore[no-untyped-def]
     return -0.5 * (value + np.log(total)) if reml else -0.5 * value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _middle(low, high, scale):  # type: ignore[no-untyped-def]
     return low + (low + scale) * np.expm1(0.5 * np.log1p((high - low) / (low + scale)))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _refine(y, v, low, high, reml, w):  # type: ignore[no-untyped-def]
-    scale = v[0]
+@njit(cache=True, nogil=True)
+def _refine(case, low, high):  # type: ignore[no-untyped-def]
+    scale = case[1][0]
     t = _middle(low, high, scale)
     taken = 0
     for _ in range(MOST_STEPS):
-        value, slope = _score(y, v, t, reml, w)
+        value, slope = _score(case, t)
         taken += 1
         if value > 0:
             low = t
@@ -106,68 +110,68 @@ def _refine(y, v, low, high, reml, w):  # type: ignore[no-untyped-def]
     return t, taken
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _consider(y, v, bracket, reml, w, best):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _consider(case, bracket, best):  # type: ignore[no-untyped-def]
     """Refine the maximum in a bracket; keep it in best = (tau2, height, maxima, steps) if it is the highest."""
-    t, taken = _refine(y, v, bracket[0], bracket[1], reml, w)
+    t, taken = _refine(case, bracket[0], bracket[1])
     if best[2] == 0:
         return t, best[1], 1, taken  # the height is needed only once there is a rival
-    first = _height(y, v, best[0], reml, w) if best[2] == 1 else best[1]
-    height = _height(y, v, t, reml, w)
+    first = _height(case, best[0]) if best[2] == 1 else best[1]
+    height = _height(case, t)
     if height > first:
         return t, height, best[2] + 1, max(best[3], taken)
     return best[0], first, best[2] + 1, max(best[3], taken)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _fine(y, v, ends, reml, w, best):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _fine(case, ends, best):  # type: ignore[no-untyped-def]
     """Look between two grid points for maxima that the grid passed over."""
     low, high = ends
-    scale = v[0]
+    scale = case[1][0]
     span = np.log((high + scale) / (low + scale))
     before, before_above = 0.0, False
     for j in range(GRID_FINE):
         t = low + (low + scale) * np.expm1(j / (GRID_FINE - 1) * span)
-        above = _ratio(y, v, t, reml, w) > 1
+        above = _ratio(case, t) > 1
         if j > 0 and before_above and not above:
-            best = _consider(y, v, (before, t), reml, w, best)
+            best = _consider(case, (before, t), best)
         before, before_above = t, above
     return best
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _one(y, v, bound, reml, w, ratio, grid):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _one(case, bound, ratio, grid):  # type: ignore[no-untyped-def]
     """tau2, steps and number of maxima of one analysis."""
-    n = len(grid)
-    reach = np.log1p(bound / v[0])
+    n, scale = len(grid), case[1][0]
+    reach = np.log1p(bound / scale)
     for j in range(n):
-        grid[j] = v[0] * np.expm1(j / (n - 1) * reach)
-        ratio[j] = _ratio(y, v, grid[j], reml, w)
+        grid[j] = scale * np.expm1(j / (n - 1) * reach)
+        ratio[j] = _ratio(case, grid[j])
     best = (0.0, 0.0, 0, 0)
     if not ratio[0] > 1:
-        best = (0.0, _height(y, v, 0.0, reml, w), 1, 0)
+        best = (0.0, _height(case, 0.0), 1, 0)
     for j in range(n - 1):
         if ratio[j] > 1 and not ratio[j + 1] > 1:
-            best = _consider(y, v, (grid[j], grid[j + 1]), reml, w, best)
+            best = _consider(case, (grid[j], grid[j + 1]), best)
     for j in range(1, n - 1):
         above = ratio[j] > 1
         if above != (ratio[j - 1] > 1) or above != (ratio[j + 1] > 1):
             continue
         low, high = min(ratio[j - 1], ratio[j + 1]), max(ratio[j - 1], ratio[j + 1])
         if (ratio[j] <= low if above else ratio[j] >= high) and grid[j + 1] > grid[j - 1]:
-            best = _fine(y, v, (grid[j - 1], grid[j + 1]), reml, w, best)
+            best = _fine(case, (grid[j - 1], grid[j + 1]), best)
     above = ratio[0] > 1
     if above == (ratio[1] > 1) and (ratio[0] >= ratio[1]) == above and grid[1] > grid[0]:
-        best = _fine(y, v, (grid[0], grid[1]), reml, w, best)
+        best = _fine(case, (grid[0], grid[1]), best)
     return best[0], best[3], max(best[2], 1)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _many(y, v, bound, reml, points, out):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _many(y, v, bound, reml, out):  # type: ignore[no-untyped-def]
     """All analyses, (F, K) arrays, into out (3, F)."""
-    w, ratio, grid = np.empty(y.shape[1]), np.empty(points), np.empty(points)
+    w, ratio, grid = np.empty(y.shape[1]), np.empty(GRID_BATCH), np.empty(GRID_BATCH)
     for f in range(len(y)):
-        out[0, f], out[1, f], out[2, f] = _one(y[f], v[f], bound[f], reml, w, ratio, grid)
+        out[0, f], out[1, f], out[2, f] = _one((y[f], v[f], reml, w), bound[f], ratio, grid)
 
 
 def maximise_compiled(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -179,7 +183,7 @@ def maximise_compiled(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.n
 
     def task(start: int) -> None:
         part = slice(start, start + PER_TASK)
-        _many(y[part], v[part], bound[part], reml, GRID_BATCH, out[:, part])
+        _many(y[part], v[part], bound[part], reml, out[:, part])
 
     if len(starts) == 1:
         task(0)
