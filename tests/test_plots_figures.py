@@ -48,7 +48,7 @@ def test_figures_of_small_and_typical_reviews_are_sound(n: int) -> None:
 
 def test_figures_of_a_large_review_are_sound_and_small() -> None:
     figures = all_figures(example_analysis(300))
-    assert "leave-one-out" in figures
+    assert {"leave-one-out", "forest-overview"} <= set(figures)
     assert "forest-5" in figures
     assert "forest-effects" not in figures
     for layout in figures.values():
@@ -155,6 +155,31 @@ def test_area_of_squares_is_in_proportion_to_weight() -> None:
     }
     ratio = [squares[round(s.estimate, 2)] / s.weight for s in FOURTEEN.studies if s.weight > 4]
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
+
+
+def test_overview_sorts_all_trials_and_counts_the_clear_ones() -> None:
+    analysis = example_analysis(90)
+    layout = figure(analysis, "forest-overview")[0]
+    slope, intercept = axis_map(layout)
+    dots = [s.points for s in layout.items if isinstance(s, Shape) and s.fill == "ink" and len(s.points) == 4]
+    assert len(dots) == len(analysis.studies)
+    centres = [(p[0][0] + p[1][0]) / 2 for p in dots]
+    assert centres == sorted(centres, reverse=True)
+    np.testing.assert_allclose(
+        sorted(centres), sorted(slope * s.estimate + intercept for s in analysis.studies), atol=0.02
+    )
+    above = sum(s.ci_low > 0 for s in analysis.studies)
+    assert any(f"above zero ({above})" in label.text for label in layout.labels)
+    assert figure(FOURTEEN, "forest-overview") == ()
+
+
+def test_effects_of_a_trial_with_two_treated_arms_name_the_arm() -> None:
+    arms = FOURTEEN.effects["treatment"].copy()
+    arms[0] = "group yoga"
+    effects = replace(FOURTEEN.effects, columns={**FOURTEEN.effects.columns, "treatment": arms})
+    text = text_twin(figure(replace(FOURTEEN, effects=effects), "forest-effects")[0])
+    assert text.count("group yoga") == 1
+    assert "programme" not in text_twin(figure(FOURTEEN, "forest-effects")[0])
 
 
 def test_intervals_beyond_the_axis_end_in_arrowheads() -> None:

@@ -12,12 +12,14 @@ from .forest import forest, forest_effects
 from .funnel import funnel
 from .layout import Layout
 from .leave_one_out import leave_one_out
+from .overview import overview
 from .prisma import prisma
 from .sensitivity import sensitivity
 from .subgroups import subgroups
 
 FIGURES: Mapping[str, Callable[[Analysis], tuple[Layout, ...]]] = {
     "prisma": prisma,
+    "forest-overview": overview,
     "forest": forest,
     "forest-effects": forest_effects,
     "subgroups": subgroups,

@@ -185,22 +185,33 @@ def forest(analysis: Analysis) -> tuple[Layout, ...]:
     return lay_out(_panel(analysis, "forest", "Forest plot: the average effect of each trial", rows, cols))
 
 
-def _effect_text(effects: Effects, i: int) -> str:
+def _effect_text(effects: Effects, i: int, *, name_arm: bool) -> str:
     parts = [str(effects["outcome"][i])] if "outcome" in effects.columns else [f"effect {i + 1}"]
     if "weeks" in effects.columns and not np.isnan(effects["weeks"][i]):
         parts.append(f"week {number(float(effects['weeks'][i]), 0)}")
     elif "time" in effects.columns:
         parts.append(str(effects["time"][i]))
+    if name_arm:
+        parts.append(str(effects["treatment"][i]))
     return ", ".join(parts)
 
 
-def _effect_row(effects: Effects, i: int, bounds: tuple[np.ndarray, np.ndarray], wanted: int) -> PanelRow:
-    y, low, high = float(effects.y[i]), float(bounds[0][i]), float(bounds[1][i])
-    people = ""
-    if "n_treatment" in effects.columns and "n_control" in effects.columns:
-        people = count(float(effects["n_treatment"][i] + effects["n_control"][i]))
-    cells = (_effect_text(effects, i), "", people, estimate_text(y, low, high), "", "")
-    return PanelRow("detail", _cells(cells, wanted), y, low, high, marker="circle")
+def _effect_rows(
+    effects: Effects, rows: list[int], bounds: tuple[np.ndarray, np.ndarray], wanted: int
+) -> list[PanelRow]:
+    """A trial's effects; the treated arm is named where the trial has several."""
+    treated = effects.columns.get("treatment")
+    name_arm = treated is not None and len({str(treated[i]) for i in rows}) > 1
+    out = []
+    for i in rows:
+        y, low, high = float(effects.y[i]), float(bounds[0][i]), float(bounds[1][i])
+        people = ""
+        if "n_treatment" in effects.columns and "n_control" in effects.columns:
+            people = count(float(effects["n_treatment"][i] + effects["n_control"][i]))
+        text = _effect_text(effects, i, name_arm=name_arm)
+        cells = (text, "", people, estimate_text(y, low, high), "", "")
+        out.append(PanelRow("detail", _cells(cells, wanted), y, low, high, marker="circle"))
+    return out
 
 
 def forest_effects(analysis: Analysis) -> tuple[Layout, ...]:
@@ -219,7 +230,7 @@ def forest_effects(analysis: Analysis) -> tuple[Layout, ...]:
         rows.append(PanelRow("heading", (name or "no class given",)))
         for study in studies:
             rows.append(trial_row(study, largest, len(cols)))
-            rows += [_effect_row(effects, i, bounds, len(cols)) for i in by_study.get(study.study, [])]
+            rows += _effect_rows(effects, by_study.get(study.study, []), bounds, len(cols))
     rows += closing_rows(analysis, len(cols))
     return lay_out(
         _panel(analysis, "forest-effects", "Forest plot: every effect beneath its trial", rows, cols)

@@ -39,6 +39,8 @@ DOMAINS = {
 EFFECT_COLUMNS = (
     TableColumn("study", "Trial"),
     TableColumn("outcome", "Outcome"),
+    TableColumn("treatment", "Treated arm"),
+    TableColumn("control", "Control arm"),
     TableColumn("time", "Time"),
     TableColumn("weeks", "Weeks", "right", 0),
     TableColumn("n_treatment", "n treated", "right", kind="count"),
@@ -51,6 +53,8 @@ EFFECT_COLUMNS = (
     TableColumn("r_source", "r from"),
     TableColumn("route", "How it was made"),
     TableColumn("assumptions", "Assumptions"),
+    TableColumn("second_route", "Second route"),
+    TableColumn("second_y", "g by it", "right", 2),
     TableColumn("pooled", "In the primary analysis"),
     TableColumn("lines", "Where it was printed"),
 )
@@ -117,6 +121,9 @@ def effects_table(
             cells["pooled"] = [_pooled(effects, i) for i in range(effects.k)]
         elif source is not None:
             cells[column.key] = [plain(x) for x in source]
+    for optional in ("second_route", "second_y"):
+        if all(x is None for x in cells.get(optional, [])):
+            cells.pop(optional, None)
     titles = {"ci_low": interval_title(level), "y": "g" if effects.measure == "ppc-g" else effects.measure}
     columns = tuple(
         TableColumn(c.key, titles.get(c.key, c.title), c.align, c.digits, c.kind, c.pair)

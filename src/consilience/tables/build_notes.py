@@ -35,7 +35,9 @@ def notes_table(notes: Iterable[Note], *, key: str = "notes", title: str = "Find
             (n.where or None, n.study or None, n.value or None, n.message, n.advice or None, n.code)
             for n in chosen
         ]
-    return Table(key, title, columns, tuple(rows), tuple(groups))
+    keep = [j for j, c in enumerate(columns) if c.key == "message" or any(row[j] is not None for row in rows)]
+    body = tuple(tuple(row[j] for j in keep) for row in rows)
+    return Table(key, title, tuple(columns[j] for j in keep), body, tuple(groups))
 
 
 def _cells(values: Mapping[str, str]) -> str | None:
