@@ -6,9 +6,9 @@ Slow: `make coverage` runs it and writes docs/coverage.md with many more seeds (
 from __future__ import annotations
 
 import pytest
+from benchmarks.coverage import ALLOWED, QUANTITIES, SCENARIOS, Hit, one_review, page, run, summarise
 from scipy import stats
 
-from benchmarks.coverage import ALLOWED, QUANTITIES, SCENARIOS, Hit, one_review, page, run, summarise
 from consilience.datasets import Truth
 
 SEEDS = 300
