@@ -40,5 +40,5 @@ def check(folder: str | Path) -> Checked:
     """Load a review and list everything that is wrong or odd. Raises UsageError if there is no review."""
     review = load(folder)
     effects = trial_effects(review.reported, review.plan) if review.plan is not None else None
-    notes = (*review.notes, *(effects.notes if effects is not None else ()))
-    return Checked(review, tuple(dict.fromkeys(notes)), effects)
+    later = review.settled(effects.notes) if effects is not None else ()
+    return Checked(review, tuple(dict.fromkeys((*review.notes, *later))), effects)

@@ -34,10 +34,13 @@ def share_in_favour(model: Fit, members: Effects) -> float:
     return float(np.mean(averages.estimate > 0))
 
 
-def row_estimate(model: Fit, row: np.ndarray, *, key: str, label: str, members: Effects) -> Estimate:
+def row_estimate(
+    model: Fit, row: np.ndarray, *, key: str, label: str, members: Effects, people: int | None = None
+) -> Estimate:
     """The linear combination `row` (p,) of a fit's coefficients as an Estimate on the g scale.
 
     members : the effects that it speaks about (for the counts of trials, effects and people).
+    people : their number where the caller knows it; None = count them.
     """
     predicted = predict(model, np.atleast_2d(row))
     df = float(predicted.df[0])
@@ -58,8 +61,7 @@ def row_estimate(model: Fit, row: np.ndarray, *, key: str, label: str, members: 
         i2=_by_level(tuple(model.heterogeneity.i2_by), np.array(list(model.heterogeneity.i2_by.values()))),
         n_trials=members.n_studies,
         n_effects=members.k,
-        n_people=count_people(members),
-        share_in_favour=share_in_favour(model, members),
+        n_people=count_people(members) if people is None else people,
         method=model.coefficients.method,
         trust=LOW_DF_CAVEAT if df < LOW_DF else "",
     )
@@ -73,22 +75,34 @@ def _by_level(names: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
     }
 
 
+def mean_row(model: Fit, row: np.ndarray, *, key: str, label: str, members: Effects) -> Estimate:
+    """A mean (not a slope) with the share of its trials in favour."""
+    estimate = row_estimate(model, row, key=key, label=label, members=members)
+    return replace(estimate, share_in_favour=share_in_favour(model, members))
+
+
 def pooled(effects: Effects, spec: Spec, *, key: str, label: str) -> tuple[Estimate, Fit | None]:
     """The pooled mean of all `effects`; one trial or none gives an unavailable estimate with the reason."""
-    if effects.k == 0:
-        return unavailable(key, label, "No effect could be computed."), None
-    if effects.n_studies == 1:
-        return unavailable(
-            key, label, f"One trial only ({effects.studies[0]}): nothing to pool.", effects=effects
-        ), None
+    missing = nothing_to_pool(effects, key=key, label=label)
+    if missing is not None:
+        return missing, None
     model = fit(effects, spec, design=Design.intercept(effects.k))
-    estimate = row_estimate(model, np.ones(1), key=key, label=label, members=effects)
-    return estimate, model
+    return mean_row(model, np.ones(1), key=key, label=label, members=effects), model
+
+
+def nothing_to_pool(effects: Effects, *, key: str, label: str) -> Estimate | None:
+    """The unavailable estimate of fewer than two trials; None if there is something to pool."""
+    if effects.k == 0:
+        return unavailable(key, label, "No effect could be computed.")
+    if effects.n_studies == 1:
+        reason = f"One trial only ({effects.studies[0]}): nothing to pool."
+        return unavailable(key, label, reason, effects=effects)
+    return None
 
 
 def as_slope(estimate: Estimate, unit: str) -> Estimate:
-    """The same numbers read as a change of g per `unit`; no prediction interval or share belongs to a slope."""
-    return replace(estimate, scale="slope", unit=unit, pi_low=nan, pi_high=nan, share_in_favour=nan)
+    """The same numbers read as a change of g per `unit`; no prediction interval belongs to a slope."""
+    return replace(estimate, scale="slope", unit=unit, pi_low=nan, pi_high=nan)
 
 
 def as_percent(estimate: Estimate, *, key: str, label: str, factor: float = 1.0) -> Estimate:

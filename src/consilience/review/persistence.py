@@ -9,7 +9,7 @@ import numpy as np
 from ..base.format import interval, number, plural
 from ..models import fit, predict
 from ..records import Course, Design, Effects, Estimate, Fit, Plan, Question, Spec
-from .estimates import as_slope, pooled, row_estimate, unavailable
+from .estimates import as_slope, mean_row, pooled, row_estimate, unavailable
 from .questions import slope
 
 CURVE_POINTS = 61
@@ -106,7 +106,7 @@ def _with_course(
     weeks = timed["weeks_after_treatment"]
     basis = TimeBasis("log(weeks + 1)")
     model = fit(timed, spec, design=_design(basis, weeks))
-    at = row_estimate(
+    at = mean_row(
         model,
         basis.rows(np.array([plan.persistence_weeks]))[0],
         key="persistence/fitted",

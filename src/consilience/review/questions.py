@@ -11,7 +11,7 @@ from ..base.options import suggestion
 from ..inference import wald_test
 from ..models import fit
 from ..records import Design, Effects, Estimate, Fit, Moderator, Plan, Question, Spec, TestResult
-from .estimates import as_percent, as_slope, pooled, row_estimate, unavailable
+from .estimates import as_percent, as_slope, mean_row, pooled, row_estimate, unavailable
 
 CONSISTENT_TRIALS = 5
 CONSISTENT_SHARE = 0.8
@@ -114,7 +114,7 @@ def subgroup_question(effects: Effects, plan: Plan, spec: Spec, column: str) -> 
             estimates.append(unavailable(f"{key}/{name}", name, reason, effects=members))
         else:
             row = np.array([float(level == other) for other in big])
-            estimates.append(row_estimate(model, row, key=f"{key}/{name}", label=name, members=members))
+            estimates.append(mean_row(model, row, key=f"{key}/{name}", label=name, members=members))
     test = difference_test(model, len(big)) if model is not None else None
     notes = ["All levels share the variance components of one model.", *consistency_lines(estimates)]
     return Question(

@@ -127,5 +127,6 @@ def study_rows(primary: Primary) -> tuple[StudyAverage, ...]:
 
 
 def _all_notes(review: Loaded, effects: Effects, ratios: Effects, model: Fit | None) -> tuple[Note, ...]:
-    found = [*review.notes, *effects.notes, *ratios.notes, *(model.notes if model is not None else ())]
+    later = dict.fromkeys((*effects.notes, *ratios.notes))
+    found = [*review.notes, *review.settled(later), *(model.notes if model is not None else ())]
     return tuple(dict.fromkeys(found))

@@ -9,13 +9,16 @@ from typing import Literal
 
 import numpy as np
 
-from ..effects import RChoice, trial_effects
+from ..effects import RChoice, count_people, trial_effects, with_covariance
 from ..models import fit
 from ..records import Design, Effects, Estimate, Fit, Intercept, Plan, Reported, Scenario, Spec
-from .estimates import pooled, row_estimate, unavailable
+from .estimates import nothing_to_pool, row_estimate, unavailable
 from .selection import mark, pooled_rows
 
 Verdict = Literal["same", "weaker", "stronger", "reversed", "unavailable"]
+# Up to here every refit searches for the best optimum anew; with more trials the likelihood has one, and the search
+# starts from the primary solution.
+SAFE_SEARCH_TRIALS = 100
 Progress = Callable[[str, int, int], None]
 
 
@@ -73,17 +76,29 @@ def scenarios(primary: Primary, *, progress: Progress) -> tuple[Scenario, ...]:
 
 def scenario(primary: Primary, effects: Effects, *, key: str, group: str, label: str) -> Scenario:
     """The primary model on other effects."""
-    estimate, _ = pooled(effects, primary.spec, key=f"sensitivity/{key}", label=label)
+    estimate = refit(primary, effects, key=f"sensitivity/{key}", label=label)
     return Scenario(key, group, label, estimate, verdict(primary.estimate, estimate))
 
 
-def recomputed(
-    primary: Primary, *, plan: Plan | None = None, r: RChoice = "assumed", rho: float | None = None
-) -> Effects:
+def refit(primary: Primary, effects: Effects, *, key: str, label: str, people: int | None = None) -> Estimate:
+    """The pooled mean of other effects under the primary model; with many trials from the primary solution on."""
+    missing = nothing_to_pool(effects, key=key, label=label)
+    if missing is not None:
+        return missing
+    start = primary.model if effects.n_studies > SAFE_SEARCH_TRIALS else None
+    model = fit(effects, primary.spec, design=Design.intercept(effects.k), start=start)
+    return row_estimate(model, np.ones(1), key=key, label=label, members=effects, people=people)
+
+
+def recomputed(primary: Primary, *, plan: Plan | None = None, r: RChoice = "assumed") -> Effects:
     """The pooled effects made anew from the printed numbers with other assumptions."""
     chosen = plan or primary.plan
-    made = trial_effects(primary.reported, chosen, r=r, rho=rho)
-    return pooled_rows(mark(made, chosen))
+    return pooled_rows(mark(trial_effects(primary.reported, chosen, r=r), chosen))
+
+
+def with_rho(primary: Primary, rho: float) -> Effects:
+    """The pooled effects with another sampling correlation where the design does not give it."""
+    return pooled_rows(with_covariance(primary.every, rho))
 
 
 def correlation_scenarios(primary: Primary) -> Iterator[Scenario]:
@@ -98,7 +113,7 @@ def correlation_scenarios(primary: Primary) -> Iterator[Scenario]:
 def dependence_scenarios(primary: Primary) -> Iterator[Scenario]:
     for rho in primary.plan.rho_range:
         label = f"correlation between effects of a trial {rho:g}"
-        effects = recomputed(primary, rho=rho)
+        effects = with_rho(primary, rho)
         yield scenario(primary, effects, key=f"rho/{rho:g}", group="Dependence (rho)", label=label)
 
 
@@ -210,7 +225,9 @@ def leave_one_out(primary: Primary, *, progress: Progress) -> Iterator[Scenario]
         return
     for done, study in enumerate(studies):
         progress("Leaving each trial out", done, len(studies))
-        effects = primary.effects.take(primary.effects.study != study)
-        yield scenario(
-            primary, effects, key=f"without/{study}", group="One trial left out", label=f"without {study}"
-        )
+        key, label = f"without/{study}", f"without {study}"
+        own = primary.effects.study == study
+        people = primary.estimate.n_people - count_people(primary.effects.take(own))
+        rest = primary.effects.take(~own)
+        estimate = refit(primary, rest, key=f"sensitivity/{key}", label=label, people=people)
+        yield Scenario(key, "One trial left out", label, estimate, verdict(primary.estimate, estimate))

@@ -9,10 +9,9 @@ import numpy as np
 from ..base.format import interval, number, plural
 from ..models import fit
 from ..records import Block, Design, Effects, Scenario, Tipping
-from .estimates import pooled
-from .sensitivity import Primary, Progress, recomputed, verdict
+from .sensitivity import SAFE_SEARCH_TRIALS, Primary, Progress, recomputed, refit, verdict, with_rho
 
-GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+GRID = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)
 MOST_NULL_TRIALS = 2000
 
 
@@ -65,7 +64,8 @@ def null_trials(primary: Primary) -> Tipping:
 
     def too_small(m: int) -> bool:
         extended = with_null_trials(primary.effects, m, typical)
-        model = fit(extended, primary.spec, design=Design.intercept(extended.k))
+        start = primary.model if extended.n_studies > SAFE_SEARCH_TRIALS else None
+        model = fit(extended, primary.spec, design=Design.intercept(extended.k), start=start)
         return bool(model.coefficients.estimate[0] < relevance)
 
     low, high = 0, 1
@@ -105,8 +105,8 @@ def correlation_tip(primary: Primary, which: str) -> Tipping:
     changes: list[tuple[float, str]] = []
     lowest, highest = np.inf, -np.inf
     for value in GRID:
-        effects = recomputed(primary, r=value) if which == "r" else recomputed(primary, rho=value)
-        estimate, _ = pooled(effects, primary.spec, key=which, label=label)
+        effects = recomputed(primary, r=value) if which == "r" else with_rho(primary, value)
+        estimate = refit(primary, effects, key=which, label=label)
         if not estimate.available:
             continue
         lowest, highest = min(lowest, estimate.estimate), max(highest, estimate.estimate)
