@@ -284,6 +284,28 @@ def test_time_course_marks_the_persistence_week_and_stretches_long_follow_up() -
     assert any(label.text == "26 weeks" and label.x == pytest.approx(ticks["26"]) for label in layout.labels)
 
 
+@pytest.mark.parametrize("weeks", [0.0, 2.0, 26.0, 400.0])
+def test_time_course_takes_any_persistence_week_and_reviews_without_follow_up(weeks: float) -> None:
+    course = replace(FOURTEEN.course, points=tuple((*p[:2], 0.0, *p[3:]) for p in FOURTEEN.course.points))
+    bare = replace(course, weeks=(), estimate=(), ci_low=(), ci_high=())
+    for found in (FOURTEEN.course, course, bare):
+        plan = replace(FOURTEEN.plan, persistence_weeks=weeks)
+        assert_sound(figure(replace(FOURTEEN, plan=plan, course=found), "course")[0])
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6, -30.0])
+def test_figures_of_any_scale_are_sound(factor: float) -> None:
+    effects = replace(FOURTEEN.effects, y=FOURTEEN.effects.y * factor, v=FOURTEEN.effects.v * factor**2)
+    studies = tuple(
+        replace(
+            s, estimate=s.estimate * factor, ci_low=min(s.ci_low * factor, s.ci_high * factor), ci_high=np.inf
+        )
+        for s in FOURTEEN.studies
+    )
+    for layout in all_figures(replace(FOURTEEN, effects=effects, studies=studies)).values():
+        assert_sound(layout)
+
+
 def test_prisma_boxes_hold_the_counts_in_order() -> None:
     layout = figure(FOURTEEN, "prisma")[0]
     texts = [label.text for label in sorted(layout.labels, key=lambda item: item.y) if label.x < 100]

@@ -28,8 +28,8 @@ def _plane(course: Course, last: float, persistence: float) -> Plane:
     points = [p[3] for p in course.points]
     # the curve is always in view; of its band as much as the usual rule allows
     low, high = axis_range(points, course.ci_low, course.ci_high, always=[0.0, *course.estimate])
-    end = stretch(max(last, persistence * 1.1), last)
-    top = MARGIN + 22
+    end = stretch(max(last, persistence * 1.1, 1.0), last)
+    top = MARGIN + 28
     x = Scale(-0.05 * end, end * 1.05, LEFT, LEFT + WIDTH)
     return Plane(x, Scale(low, high, top + HEIGHT, top))
 
@@ -111,16 +111,19 @@ def _twin(course: Course) -> Table:
     return Table("course-twin", "The effect over time", columns, (*curve, *points), groups)
 
 
-def course(analysis: Analysis) -> tuple[Layout, ...]:
-    """Effects and the fitted curve against weeks since the end of treatment; () when there is nothing to show."""
-    found = analysis.course
-    weeks = _weeks(found)
-    if not weeks or not (found.points or found.weeks):
-        return ()
-    last, persistence = max(weeks), analysis.plan.persistence_weeks
-    plane = _plane(found, last, persistence)
-    items = _curve(found, plane, last)
+def _entries(level: float) -> list[tuple[str, Item | None]]:
+    band = ((-5.0, -4.0), (5.0, -4.0), (5.0, 4.0), (-5.0, 4.0))
+    return [
+        ("effect (area = weight)", Circle(0, 0, 3.6, "mark", "", 0.5, 0.7)),
+        ("fitted course", Shape(((-5, -0.8), (5, -0.8), (5, 0.8), (-5, 0.8)), "summary")),
+        (f"{100 * level:g}% CI", Shape(band, "soft", opacity=0.55)),
+    ]
+
+
+def _drawn(found: Course, plane: Plane, last: float, persistence: float) -> list[Item]:
+    """Curve, zero line, the persistence week, points and axes, back to front."""
     zero = plane.y.at(0.0)
+    items = _curve(found, plane, last)
     items.append(Line(((plane.x.start, zero), (plane.x.end, zero)), "ink", 0.7))
     items += vertical_line(plane, stretch(persistence, last), tone="alert", dash=(3.0, 2.2))
     items += _marks(found, plane, last)
@@ -129,33 +132,28 @@ def course(analysis: Analysis) -> tuple[Layout, ...]:
         x_title="Weeks since the end of treatment",
         y_title="g (positive = benefit)",
         x_ticks=_week_ticks(plane, last),
+        rise=18.0,  # above the label of the persistence week
     )
     x = plane.x.at(stretch(persistence, last))
-    items.append(Label(x, plane.top - 4, f"{number(persistence, 0)} weeks", 7.5, "middle", tone="alert"))
+    return [*items, Label(x, plane.top - 4, f"{number(persistence, 0)} weeks", 7.5, "middle", tone="alert")]
+
+
+def course(analysis: Analysis) -> tuple[Layout, ...]:
+    """Effects and the fitted curve against weeks since the end of treatment; () when there is nothing to show."""
+    found = analysis.course
+    weeks = _weeks(found)
+    if not weeks:
+        return ()
+    last, persistence = max(weeks), analysis.plan.persistence_weeks
+    plane = _plane(found, last, persistence)
+    items = _drawn(found, plane, last, persistence)
     left = plane.x.end + 18
-    entries: list[tuple[str, Item | None]] = [
-        ("effect (area = weight)", Circle(0, 0, 3.6, "mark", "", 0.5, 0.7)),
-        ("fitted course", Shape(((-5, -0.8), (5, -0.8), (5, 0.8), (-5, 0.8)), "summary")),
-        (
-            f"{100 * analysis.plan.level:g}% CI",
-            Shape(((-5, -4), (5, -4), (5, 4), (-5, 4)), "soft", opacity=0.55),
-        ),
-    ]
-    items += legend(entries, left, plane.top + 8, 120)
+    items += legend(_entries(analysis.plan.level), left, plane.top + 8, 120)
     width = left + 120 + MARGIN
     foot, bottom = footnotes(_notes(found, plane, last), plane.bottom + 27, width)
     alt = _alt(found, persistence, len(found.points))
-    return (
-        Layout(
-            "course",
-            "Does the effect last? Effects over time",
-            alt,
-            width,
-            bottom,
-            (*items, *foot),
-            _twin(found),
-        ),
-    )
+    title = "Does the effect last? Effects over time"
+    return (Layout("course", title, alt, width, bottom, (*items, *foot), _twin(found)),)
 
 
 def _notes(found: Course, plane: Plane, last: float) -> list[str]:

@@ -10,7 +10,8 @@ import numpy as np
 from ..base.format import NOT_AVAILABLE, count, interval, number, p_value, plural
 from ..records import Analysis, Effects, Estimate, Question, StudyAverage
 from .layout import Layout
-from .panel import Panel, PanelColumn, PanelRow, lay_out
+from .panel import lay_out
+from .panel_records import Panel, PanelColumn, PanelRow
 
 LEGEND = "Risk of bias: L low, S some concerns, H high."
 

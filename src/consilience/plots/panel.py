@@ -7,70 +7,23 @@ panels are split into pages; a heading is never left alone at the foot of a page
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..records import Table, TableColumn
 from .axis import horizontal_axis, sides
 from .layout import Item, Label, Layout, Line, Shape, rectangle
 from .measure import text_width, wrap_text
+from .panel_records import Panel, PanelColumn, PanelRow
 from .panel_rows import bias_mark, row_marks
 from .scale import Scale, axis_range
 
-NAN = float("nan")
 SIZE = 8.5
 LEADING = 10.5
 MARGIN = 14.0
 GAP = 14.0
 PAGE = 940.0  # points of rows on a page, about 60 trials
 HEIGHTS = {"heading": 20.0, "item": 15.0, "detail": 12.0, "summary": 17.0, "overall": 19.0, "note": 12.0}
-
-RowKind = Literal["heading", "item", "detail", "summary", "overall", "note"]
-
-
-@dataclass(frozen=True)
-class PanelColumn:
-    """side : of the plot; most : widest in points (longer text wraps or is shortened); draws : text or bias mark."""
-
-    key: str
-    title: str
-    side: Literal["left", "right"] = "left"
-    align: Literal["left", "right", "center"] = "left"
-    most: float = 190.0
-    draws: Literal["text", "bias"] = "text"
-
-
-@dataclass(frozen=True)
-class PanelRow:
-    """cells : one text per column, in full; a heading or note has one cell. weight : share of the largest, 0 to 1."""
-
-    kind: RowKind
-    cells: tuple[str, ...]
-    estimate: float = NAN
-    low: float = NAN
-    high: float = NAN
-    pi: tuple[float, float] = (NAN, NAN)
-    weight: float = 0.3
-    marker: str = "square"
-
-
-@dataclass(frozen=True)
-class Panel:
-    """What to lay out. threshold : |g| below which an effect does not matter (shaded); line : dashed reference;
-    band : (low, high) of the primary interval; favours : names of the two sides."""
-
-    key: str
-    title: str
-    alt: str
-    columns: tuple[PanelColumn, ...]
-    rows: tuple[PanelRow, ...]
-    axis_title: str
-    favours: tuple[str, str] = ("Favours control", "Favours intervention")
-    threshold: float = 0.0
-    line: float = NAN
-    band: tuple[float, float] = (NAN, NAN)
-    plot_width: float = 240.0
-    notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)

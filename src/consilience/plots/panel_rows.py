@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from .layout import Circle, Item, Label, Line, Shape, marker
+from .panel_records import PanelRow
 from .scale import Scale
-
-if TYPE_CHECKING:
-    from .panel import PanelRow
 
 BIAS = {"low": ("circle", "L"), "some": ("square", "S"), "high": ("diamond", "H")}
 

@@ -37,14 +37,15 @@ def axes(
     y_title: str,
     x_ticks: tuple[Sequence[float], Sequence[str]] | None = None,
     y_values: Sequence[float] | None = None,
+    rise: float = 9.0,
 ) -> list[Item]:
-    """Both axes with titles: the x title centred below (takes 27 points), the y title above the axis."""
+    """Both axes with titles: the x title centred below (takes 27 points), the y title `rise` above the axis."""
     values, labels = x_ticks if x_ticks else (None, None)
     items = horizontal_axis(plane.x, plane.bottom, values=values, labels=labels)
     items += vertical_axis(plane.y, plane.x.start, values=y_values)
     middle = (plane.x.start + plane.x.end) / 2
     items.append(Label(middle, plane.bottom + 25, x_title, SMALL, "middle", True))
-    items.append(Label(MARGIN, plane.top - 9, y_title, SMALL, bold=True))
+    items.append(Label(MARGIN, plane.top - rise, y_title, SMALL, bold=True))
     return items
 
 

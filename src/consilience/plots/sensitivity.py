@@ -6,7 +6,8 @@ from ..base.format import count, interval, number, plural
 from ..records import Analysis, Scenario
 from .forest import estimate_text
 from .layout import Layout
-from .panel import Panel, PanelColumn, PanelRow, lay_out
+from .panel import lay_out
+from .panel_records import Panel, PanelColumn, PanelRow
 
 MARKERS = {
     "same": "circle",

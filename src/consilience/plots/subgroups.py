@@ -9,7 +9,8 @@ from ..base.format import count, number, p_value, plural
 from ..records import Analysis, Estimate, Question, TestResult
 from .forest import estimate_text, share_text
 from .layout import Layout
-from .panel import Panel, PanelColumn, PanelRow, lay_out
+from .panel import lay_out
+from .panel_records import Panel, PanelColumn, PanelRow
 
 KINDS = ("family", "subgroup", "persistence")
 
