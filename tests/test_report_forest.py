@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +79,20 @@ def test_many_trials_start_folded() -> None:
     assert build_forest(example_analysis(14)).start_open
     many = build_forest(example_analysis(OPEN_UP_TO + 10))
     assert not many.start_open
+
+
+def test_rows_say_when_and_in_which_arm() -> None:
+    analysis = example_analysis()
+    effects = analysis.effects
+    arms = np.array(["only arm"] * effects.k, dtype=object)
+    first = effects.study == effects.study[0]
+    arms[np.flatnonzero(first)[0]] = "other arm"
+    weeks_after = effects["weeks_after_treatment"].copy()
+    weeks_after[:] = 1.0
+    columns = dict(effects.columns) | {"treatment": arms, "weeks_after_treatment": weeks_after}
+    forest = build_forest(replace(analysis, effects=replace(effects, columns=columns)))
+    whens = {t.name: [e.when for e in t.effects] for group in forest.groups for t in group.trials}
+    assert whens[effects.study[0]][0].startswith("other arm, ")
+    every = [when for several in whens.values() for when in several]
+    assert any(when == "1 week after treatment" for when in every)
+    assert any(when.startswith("end of treatment, week ") for when in every)

@@ -108,9 +108,7 @@ def _group(name: str, analysis: Analysis, scale: Scale, rows_of: dict[str, list[
     largest = max((s.weight for s in analysis.studies if math.isfinite(s.weight)), default=1.0)
     z = NormalDist().inv_cdf(0.5 + analysis.plan.level / 2)
     trials = tuple(
-        _trial(
-            s, largest, scale, tuple(_effect(analysis.effects, i, scale, z) for i in rows_of.get(s.study, ()))
-        )
+        _trial(s, largest, scale, _effects(analysis.effects, rows_of.get(s.study, []), scale, z))
         for s in members
     )
     estimate = _class_estimate(analysis, name)
@@ -140,33 +138,41 @@ def _trial(study: StudyAverage, largest: float, scale: Scale, effects: tuple[Eff
     )
 
 
-def _effect(effects: Effects, i: int, scale: Scale, z: float) -> EffectRow:
-    """One effect as it entered the model; z : normal quantile of its interval."""
-    y, half = float(effects.y[i]), z * math.sqrt(float(effects.v[i]))
-    return EffectRow(
-        _text(effects, "outcome", i) or "effect",
-        _when(effects, i),
-        f"{number(y)} {interval(y - half, y + half)}",
-        scale.bar(y - half, y, y + half),
-        5.0,
-        _text(effects, "route", i),
-    )
+def _effects(effects: Effects, rows: list[int], scale: Scale, z: float) -> tuple[EffectRow, ...]:
+    """The effects of one trial as they entered the model; z : normal quantile of their intervals."""
+    several_arms = len({_text(effects, "treatment", i) for i in rows}) > 1
+    found = []
+    for i in rows:
+        y, half = float(effects.y[i]), z * math.sqrt(float(effects.v[i]))
+        found.append(
+            EffectRow(
+                _text(effects, "outcome", i) or "effect",
+                _when(effects, i, several_arms=several_arms),
+                f"{number(y)} {interval(y - half, y + half)}",
+                scale.bar(y - half, y, y + half),
+                5.0,
+                _text(effects, "route", i),
+            )
+        )
+    return tuple(found)
 
 
 def _text(effects: Effects, name: str, i: int) -> str:
     return str(effects.columns[name][i]) if name in effects.columns else ""
 
 
-def _when(effects: Effects, i: int) -> str:
-    """``at the end of treatment`` or ``26 weeks after it``."""
-    after = (
-        float(effects.columns["weeks_after_treatment"][i])
-        if "weeks_after_treatment" in effects.columns
-        else 0.0
-    )
+def _number(effects: Effects, name: str, i: int) -> float:
+    return float(effects.columns[name][i]) if name in effects.columns else math.nan
+
+
+def _when(effects: Effects, i: int, *, several_arms: bool) -> str:
+    """``end of treatment, week 10`` or ``26 weeks after treatment``, and the arm if the trial has several."""
+    after, week = _number(effects, "weeks_after_treatment", i), _number(effects, "weeks", i)
     if _text(effects, "time", i) == "follow-up":
-        return "at follow-up" if math.isnan(after) else f"{plural(round(after), 'week')} after treatment"
-    return "end of treatment"
+        when = "follow-up" if math.isnan(after) else f"{plural(round(after), 'week')} after treatment"
+    else:
+        when = "end of treatment" if math.isnan(week) else f"end of treatment, week {week:g}"
+    return f"{_text(effects, 'treatment', i)}, {when}" if several_arms else when
 
 
 def _diamond(estimate: Estimate, scale: Scale, label: str) -> Diamond:

@@ -159,9 +159,10 @@ def _pieces(tables: Tables, figures: Mapping[str, Picture]) -> dict[str, object]
         return Markup("\n").join(parts.table(view, fold, printed) for view in tables.take(*keys))
 
     def drawn(key: str) -> Markup:
-        first, *rest = pages_of(figures.values(), key) or [None]
-        if first is None:
+        pages = pages_of(figures.values(), key)
+        if not pages:
             return Markup("")
+        first, *rest = pages
         more = parts.folded(rest, f"Show {plural(len(rest), 'more page')} of this figure") if rest else ""
         return Markup("{}\n{}").format(parts.picture(first), more)
 
