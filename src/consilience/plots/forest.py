@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -233,6 +234,7 @@ def forest_effects(analysis: Analysis) -> tuple[Layout, ...]:
             rows.append(trial_row(study, largest, len(cols)))
             rows += _effect_rows(effects, by_study.get(study.study, []), bounds, len(cols))
     rows += closing_rows(analysis, len(cols))
-    return lay_out(
-        _panel(analysis, "forest-effects", "Forest plot: every effect beneath its trial", rows, cols)
-    )
+    panel = _panel(analysis, "forest-effects", "Forest plot: every effect beneath its trial", rows, cols)
+    # else a reader wonders why the average of one effect is less certain than the effect
+    why = "A trial's interval allows for variation between effects; an effect's own interval does not."
+    return lay_out(replace(panel, notes=(*panel.notes, why)))
