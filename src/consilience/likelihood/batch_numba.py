@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import njit
 
-from .search import GRID_BATCH, GRID_FINE, MOST_STEPS, upper_bound
+from .search import GRID_FINE, MOST_STEPS, grid_points, upper_bound
 from .weighted import Problem
 
 PER_TASK = 4_096
@@ -167,9 +167,10 @@ def _one(case, bound, ratio, grid):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _many(y, v, bound, reml, out):  # type: ignore[no-untyped-def]
+def _many(arrays, reml, points, out):  # type: ignore[no-untyped-def]
     """All analyses, (F, K) arrays, into out (3, F)."""
-    w, ratio, grid = np.empty(y.shape[1]), np.empty(GRID_BATCH), np.empty(GRID_BATCH)
+    y, v, bound = arrays
+    w, ratio, grid = np.empty(y.shape[1]), np.empty(points), np.empty(points)
     for f in range(len(y)):
         out[0, f], out[1, f], out[2, f] = _one((y[f], v[f], reml, w), bound[f], ratio, grid)
 
@@ -178,12 +179,13 @@ def maximise_compiled(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.n
     """As `search.maximise` for a problem without moderators, on as many threads as this process may use."""
     y, v = np.ascontiguousarray(problem.y.T), np.ascontiguousarray(problem.v.T)
     bound = upper_bound(problem)
+    points = grid_points(float(np.log1p(bound / problem.v[0]).max()))
     out = np.empty((3, problem.n))
     starts = range(0, problem.n, PER_TASK)
 
     def task(start: int) -> None:
         part = slice(start, start + PER_TASK)
-        _many(y[part], v[part], bound[part], reml, out[:, part])
+        _many((y[part], v[part], bound[part]), reml, points, out[:, part])
 
     if len(starts) == 1:
         task(0)

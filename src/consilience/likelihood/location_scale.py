@@ -87,7 +87,7 @@ class _Surface:
 
 def _weighted_basis(problem: Problem, w: np.ndarray) -> np.ndarray:
     """(k, p) B with BB' = WX (X'WX)^-1 X'W."""
-    x = np.ones((len(w), 1)) if problem.x is None else problem.x[0]
+    x = np.ones((len(w), 1)) if problem.x is None else problem.x[0].T
     q, _ = np.linalg.qr(np.sqrt(w)[:, None] * x)
     return np.asarray(np.sqrt(w)[:, None] * q)
 

@@ -90,12 +90,15 @@ def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepar
     else:
         if len(basis) > 1:
             basis, back, constant = basis[ok], back[ok], constant[ok]
-        columns = np.take_along_axis(basis, order[:, :, None], axis=1)
+        columns = np.ascontiguousarray(
+            np.swapaxes(np.take_along_axis(basis, order[:, :, None], axis=1), 1, 2)
+        )
     shift = np.where(np.isnan(constant).any(axis=1), 0.0, y[:, 0])
     constant = np.where(np.isnan(constant), 0.0, constant)
     y = np.where(np.isinf(v), 0.0, np.ldexp(y - shift[:, None], -exponent[:, None]))
     v = np.ldexp(v, -2 * exponent[:, None])
-    problem = Problem(np.ascontiguousarray(y.T), np.ascontiguousarray(v.T), columns, k[ok], p)
+    spread = float((np.where(np.isinf(v), 0.0, v).max(axis=1) / v[:, 0]).max(initial=1.0))
+    problem = Problem(np.ascontiguousarray(y.T), np.ascontiguousarray(v.T), columns, k[ok], p, spread)
     return Prepared(problem, np.ascontiguousarray(order.T), ok, exponent, shift, back, constant)
 
 

@@ -61,7 +61,11 @@ def solve_generalised_q(problem: Problem, weights: np.ndarray, probability: floa
     for f in range(problem.n):
         used = np.isfinite(problem.v[:, f])
         v, w = problem.v[used, f], weights[used, f]
-        x = np.ones((len(v), 1)) if problem.x is None else problem.x[f if len(problem.x) > 1 else 0][used]
+        x = (
+            np.ones((len(v), 1))
+            if problem.x is None
+            else problem.x[f if len(problem.x) > 1 else 0][:, used].T
+        )
         q = float(observed[f])
 
         def excess(

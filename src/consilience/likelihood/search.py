@@ -13,6 +13,7 @@ Source: score and information of Harville (1977), JASA 72:320; the bound is deri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -46,22 +47,30 @@ def upper_bound(problem: Problem) -> np.ndarray:
     return np.asarray(np.maximum(bound, 0.0) * (1 + 1e-9))
 
 
+def grid_points(reach: float) -> int:
+    """Points of the scan over log(tau^2 + v_min) of this length: two for each factor e, at least 16."""
+    return max(GRID_BATCH, 1 + math.ceil(2 * reach))
+
+
 def maximise(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Global maximum of each analysis.
 
     Returns tau2 (F,), the number of Newton steps (F,) and the number of local maxima compared (F,).
     """
     bound = upper_bound(problem)
-    points = GRID_SINGLE if problem.n * problem.y.shape[0] < 2_000 else GRID_BATCH
-    fractions = np.linspace(0.0, 1.0, points)
     scale = problem.v[0]
+    reach = np.log1p(bound / scale)
+    points = max(
+        GRID_SINGLE if problem.n * problem.y.shape[0] < 2_000 else 0, grid_points(float(reach.max()))
+    )
+    fractions = np.linspace(0.0, 1.0, points)
     tau2 = np.zeros(problem.n)
     steps, maxima = np.zeros(problem.n, dtype=np.intp), np.ones(problem.n, dtype=np.intp)
     per_block = max(1, LANES // (problem.y.shape[0] * points))
     for start in range(0, problem.n, per_block):
         rows = np.arange(start, min(start + per_block, problem.n))
         part = problem if per_block >= problem.n else problem.take(rows)
-        grid = scale[rows, None] * np.expm1(fractions * np.log1p(bound[rows] / scale[rows])[:, None])
+        grid = scale[rows, None] * np.expm1(fractions * reach[rows, None])
         ratio = _ratio(part, grid, reml)
         brackets = _brackets(part, grid, ratio, reml)
         tau2[rows], steps[rows], maxima[rows] = _best(part, brackets, ratio[:, 0] <= 1, reml)
@@ -139,6 +148,8 @@ def refine(problem: Problem, low: np.ndarray, high: np.ndarray, phi: Phi) -> tup
     `phi(at, rows)` returns (value, derivative with respect to tau^2) of the analyses `rows` of `problem`.
     Returns tau2 (F,) and steps taken (F,).
     """
+    if problem.n == 1:
+        return _refine_one(problem, float(low[0]), float(high[0]), phi)
     low, high, scale = low.copy(), high.copy(), problem.v[0]
     root = _middle(low, high, scale)
     taken = np.zeros(problem.n, dtype=np.intp)
@@ -165,6 +176,31 @@ def refine(problem: Problem, low: np.ndarray, high: np.ndarray, phi: Phi) -> tup
             active = active[going]
             part = problem.take(active)
     return root, taken
+
+
+def _refine_one(problem: Problem, low: float, high: float, phi: Phi) -> tuple[np.ndarray, np.ndarray]:
+    """The same steps for a single analysis, without the bookkeeping of many."""
+    scale, row = float(problem.v[0, 0]), np.zeros(1, dtype=np.intp)
+    t = low + (low + scale) * math.expm1(0.5 * math.log1p((high - low) / (low + scale)))
+    for taken in range(1, MOST_STEPS + 1):
+        value, slope = (float(part[0]) for part in phi(problem.at(np.array([t])), row))
+        if value > 0:
+            low = t
+        else:
+            high = t
+        step = -value / (slope * (t + scale)) if slope < 0 else math.nan
+        new = t + (t + scale) * math.expm1(min(max(step, -50.0), 50.0)) if slope < 0 else math.nan
+        if slope < 0 and abs(step) < 1e-9:
+            return np.array([max(new, 0.0)]), np.array([taken])
+        inside = low < new < high
+        t = (
+            new
+            if inside
+            else low + (low + scale) * math.expm1(0.5 * math.log1p((high - low) / (low + scale)))
+        )
+        if high - low <= 4e-16 * (high + 1e-3 * scale):
+            break
+    return np.array([t]), np.array([taken])
 
 
 def _middle(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -13,13 +13,28 @@ Source: matrix identities of Harville (1977), JASA 72:320; CholeskyQR2 of Yamamo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+_sum = np.add.reduce  # over studies, the first axis
 HEAVY = 0.9  # a leverage above this is recomputed from the other studies
 SPREAD = 1e6  # ratio of weights from which the basis is orthonormalised twice
+
+
+class _once:  # noqa: N801  a decorator
+    """An attribute computed at first use. (functools.cached_property takes a lock, which costs more than the sums.)"""
+
+    def __init__(self, compute: Callable[[Any], np.ndarray]) -> None:
+        self.compute, self.name, self.__doc__ = compute, compute.__name__, compute.__doc__
+
+    def __get__(self, owner: Any, kind: type | None = None) -> np.ndarray:
+        if owner is None:
+            return self  # type: ignore[return-value]
+        value = owner.__dict__[self.name] = self.compute(owner)
+        return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +43,9 @@ class Problem:
 
     y, v : (K, F) effects (0 where missing) and sampling variances (inf where missing); the first study of each
         analysis is its most precise one.
-    x : (F, K, p) or (1, K, p) basis of the design with unit-size columns; None for a common mean.
+    x : (F, p, K) or (1, p, K) basis of the design with unit-size columns; None for a common mean.
     k : (F,) number of studies present; p : number of coefficients.
+    spread : largest ratio of variances within an analysis.
     """
 
     y: np.ndarray
@@ -37,6 +53,7 @@ class Problem:
     x: np.ndarray | None
     k: np.ndarray
     p: int
+    spread: float = 1.0
 
     @property
     def n(self) -> int:
@@ -50,7 +67,7 @@ class Problem:
 
     def residual(self, coefficients: np.ndarray) -> np.ndarray:
         """(K, F) y - Xb for coefficients (F, p); 0 where missing."""
-        fitted = coefficients.T if self.x is None else (self.x @ coefficients[..., None])[..., 0].T
+        fitted = coefficients.T if self.x is None else _combined(self.x, coefficients).T
         return np.where(np.isinf(self.v), 0.0, self.y - fitted)
 
     def at(self, tau2: np.ndarray) -> MeanAt | RegressionAt:
@@ -76,58 +93,58 @@ class MeanAt:
     def __init__(self, problem: Problem, w: np.ndarray) -> None:
         self.w = w
         self.y = _lanes(problem.y, w)
-        self.others = w[1:].sum(axis=0)
+        self.others = _sum(w[1:])
         self.w_sum = w[0] + self.others
-        self.mean = (w * self.y).sum(axis=0) / self.w_sum
+        self.mean = _sum(w * self.y) / self.w_sum
         self.residual = self.y - self.mean
 
-    @cached_property
+    @_once
     def weighted_residual(self) -> np.ndarray:
         """W (y - Xb) = Py."""
         return np.asarray(self.w * self.residual)
 
-    @cached_property
+    @_once
     def rss(self) -> np.ndarray:
         """y'Py."""
-        return np.asarray((self.weighted_residual * self.residual).sum(axis=0))
+        return np.asarray(_sum(self.weighted_residual * self.residual))
 
-    @cached_property
+    @_once
     def square(self) -> np.ndarray:
         """y'PPy."""
-        return np.asarray((self.weighted_residual * self.weighted_residual).sum(axis=0))
+        return np.asarray(_sum(self.weighted_residual * self.weighted_residual))
 
-    @cached_property
+    @_once
     def cube(self) -> np.ndarray:
         """y'PPPy."""
         u = self.weighted_residual
         wu = self.w * u
-        return np.asarray((wu * u).sum(axis=0) - wu.sum(axis=0) ** 2 / self.w_sum)
+        return np.asarray(_sum(wu * u) - _sum(wu) ** 2 / self.w_sum)
 
-    @cached_property
+    @_once
     def _w2(self) -> np.ndarray:
         return np.asarray(self.w * self.w)
 
-    @cached_property
+    @_once
     def w2_sum(self) -> np.ndarray:
-        return np.asarray(self._w2.sum(axis=0))
+        return np.asarray(_sum(self._w2))
 
-    @cached_property
+    @_once
     def trace(self) -> np.ndarray:
         """tr P."""
         return np.asarray(
-            self.others + self.w[0] * self.others / self.w_sum - self._w2[1:].sum(axis=0) / self.w_sum
+            self.others + self.w[0] * self.others / self.w_sum - _sum(self._w2[1:]) / self.w_sum
         )
 
-    @cached_property
+    @_once
     def trace2(self) -> np.ndarray:
         """tr PP."""
         share = self.w / self.w_sum
         first, rest = share[0], self._w2[1:]
-        total = rest.sum(axis=0)
-        own = (rest * (1 - 2 * share[1:])).sum(axis=0) + (total / self.w_sum) ** 2
+        total = _sum(rest)
+        own = _sum(rest * (1 - 2 * share[1:])) + (total / self.w_sum) ** 2
         return np.asarray((self.w[0] * self.others / self.w_sum) ** 2 + 2 * first**2 * total + own)
 
-    @cached_property
+    @_once
     def complement(self) -> np.ndarray:
         """(K, ...) one minus the leverage of each study."""
         left = 1 - self.w / self.w_sum
@@ -137,10 +154,10 @@ class MeanAt:
     def trace_pdpd(self, d: np.ndarray, e: np.ndarray) -> np.ndarray:
         """tr(P diag(d) P diag(e)) for d, e (K, F)."""
         w2 = self._w2
-        single = (d * e * w2 * (1 - 2 * self.w / self.w_sum)).sum(axis=0)
-        return np.asarray(single + (d * w2).sum(axis=0) * (e * w2).sum(axis=0) / self.w_sum**2)
+        single = _sum(d * e * w2 * (1 - 2 * self.w / self.w_sum))
+        return np.asarray(single + _sum(d * w2) * _sum(e * w2) / self.w_sum**2)
 
-    @cached_property
+    @_once
     def logdet(self) -> np.ndarray:
         """log |X'WX|."""
         return np.asarray(np.log(self.w_sum))
@@ -157,117 +174,122 @@ class MeanAt:
 
     def sandwich_root(self, d: np.ndarray) -> np.ndarray:
         """(..., 1, 1) L with LL' the covariance of these coefficients when the effects have variances d (K, F)."""
-        return np.asarray((np.sqrt((self._w2 * d).sum(axis=0)) / self.w_sum)[..., None, None])
+        return np.asarray((np.sqrt(_sum(self._w2 * d)) / self.w_sum)[..., None, None])
 
 
 class RegressionAt:
-    """A regression at weights w (K, ...); inside, studies are the last axis but one."""
+    """A regression at weights w (K, ...); inside, studies are the last axis and columns the last but one."""
 
     def __init__(self, problem: Problem, w: np.ndarray) -> None:
         self.w = w
-        self.y = _lanes(problem.y, w)
-        self._w = np.moveaxis(w, 0, -1)  # (..., K)
+        y = _lanes(problem.y, w)
+        self._w = np.ascontiguousarray(np.moveaxis(w, 0, -1))  # (..., K)
         self._root = np.sqrt(self._w)
         x = problem.x if w.ndim == 2 else problem.x[:, None]  # type: ignore[index]
-        self._basis, self._r = _orthonormal(self._root[..., None] * x, problem)
-        target = self._root * np.moveaxis(self.y, 0, -1)
-        self._projected = np.zeros((*target.shape[:-1], problem.p))
-        rest = target
-        for _ in range(2):  # the second pass removes what rounding left of the first
-            step = _transposed_times(self._basis, rest)
-            rest = rest - (self._basis @ step[..., None])[..., 0]
-            self._projected = self._projected + step
-        self._rest = rest  # W^(1/2) (y - Xb)
+        self._basis, self._r = _orthonormal(self._root[..., None, :] * x, problem)
+        first = self._root * np.moveaxis(y, 0, -1)
+        step = _inner(self._basis, first)
+        rest = first - _combined(self._basis, step)
+        more = _inner(self._basis, rest)  # the second pass removes what rounding left of the first
+        self._rest = rest - _combined(self._basis, more)  # W^(1/2) (y - Xb)
+        self._projected = step + more
 
-    @cached_property
+    @_once
     def w_sum(self) -> np.ndarray:
-        return np.asarray(self.w.sum(axis=0))
+        return np.asarray(self._w.sum(axis=-1))
 
-    @cached_property
+    @_once
     def w2_sum(self) -> np.ndarray:
-        return np.asarray((self.w * self.w).sum(axis=0))
+        return np.asarray((self._w * self._w).sum(axis=-1))
 
-    @cached_property
+    @_once
     def weighted_residual(self) -> np.ndarray:
         """(K, ...) W (y - Xb) = Py."""
         return np.asarray(np.moveaxis(self._root * self._rest, -1, 0))
 
-    @cached_property
+    @_once
     def rss(self) -> np.ndarray:
         """y'Py."""
         return np.asarray((self._rest * self._rest).sum(axis=-1))
 
-    @cached_property
+    @_once
+    def _turned(self) -> np.ndarray:
+        return np.asarray(self._w * self._rest)
+
+    @_once
     def square(self) -> np.ndarray:
         """y'PPy."""
-        return np.asarray((self._w * self._rest * self._rest).sum(axis=-1))
+        return np.asarray((self._turned * self._rest).sum(axis=-1))
 
-    @cached_property
+    @_once
     def cube(self) -> np.ndarray:
         """y'PPPy."""
-        z = self._w * self._rest
-        inside = _transposed_times(self._basis, z)
+        z = self._turned
+        inside = _inner(self._basis, z)
         return np.asarray((z * z).sum(axis=-1) - (inside * inside).sum(axis=-1))
 
-    @cached_property
+    @_once
     def _leverage(self) -> np.ndarray:
-        return np.asarray((self._basis * self._basis).sum(axis=-1))
+        return np.asarray((self._basis * self._basis).sum(axis=-2))
 
-    @cached_property
+    @_once
     def _left(self) -> np.ndarray:
         left = 1 - self._leverage
-        heavy = np.nonzero(self._leverage > HEAVY)
-        if len(heavy[0]):
+        if self._leverage.max() > HEAVY:
+            heavy = np.nonzero(self._leverage > HEAVY)
             lanes, study = heavy[:-1], heavy[-1]
-            own = self._basis[heavy]
-            products = (self._basis[lanes] @ own[:, :, None])[..., 0]
+            basis = self._basis[lanes]  # (n, p, K)
+            own = basis[np.arange(len(study)), :, study]
+            products = (own[:, None, :] @ basis)[:, 0]
             products[np.arange(len(study)), study] = 0.0
             left[heavy] = (products * products).sum(axis=-1) / self._leverage[heavy]
         return left
 
-    @cached_property
+    @_once
     def complement(self) -> np.ndarray:
         """(K, ...) one minus the leverage of each study."""
         return np.moveaxis(self._left, -1, 0)
 
-    @cached_property
+    @_once
     def trace(self) -> np.ndarray:
         """tr P."""
         return np.asarray((self._w * self._left).sum(axis=-1))
 
-    @cached_property
+    @_once
     def trace2(self) -> np.ndarray:
         """tr PP."""
-        middle = _transposed_times(self._basis, self._w[..., None] * self._basis)
-        own = (self._w * self._leverage) ** 2
-        total = (middle * middle).sum(axis=(-2, -1)) - own.sum(axis=-1)
-        heavy = np.nonzero((self._leverage > HEAVY).any(axis=-1))
-        if len(heavy[0]):
-            products = self._basis[heavy] @ np.swapaxes(self._basis[heavy], -1, -2)
+        middle = (self._basis * self._w[..., None, :]) @ np.swapaxes(self._basis, -1, -2)
+        own = self._w * self._leverage
+        total = (middle * middle).sum(axis=(-2, -1)) - (own * own).sum(axis=-1)
+        if self._leverage.max() > HEAVY:
+            heavy = np.nonzero((self._leverage > HEAVY).any(axis=-1))
+            products = np.swapaxes(self._basis[heavy], -1, -2) @ self._basis[heavy]
             off = self._w[heavy][:, :, None] * self._w[heavy][:, None, :] * products**2
             index = np.arange(off.shape[-1])
             off[:, index, index] = 0.0
             total[heavy] = off.sum(axis=(-2, -1))
-        return np.asarray(total + ((self._w * self._left) ** 2).sum(axis=-1))
+        kept = self._w * self._left
+        return np.asarray(total + (kept * kept).sum(axis=-1))
 
     def trace_pdpd(self, d: np.ndarray, e: np.ndarray) -> np.ndarray:
         """tr(P diag(d) P diag(e)) for d, e (K, F)."""
         wd, we = self._w * d.T, self._w * e.T
-        left = _transposed_times(self._basis, wd[..., None] * self._basis)
-        right = _transposed_times(self._basis, we[..., None] * self._basis)
+        turned = np.swapaxes(self._basis, -1, -2)
+        left = (self._basis * wd[..., None, :]) @ turned
+        right = (self._basis * we[..., None, :]) @ turned
         single = (wd * we * (1 - 2 * self._leverage)).sum(axis=-1)
         return np.asarray(single + (left * np.swapaxes(right, -1, -2)).sum(axis=(-2, -1)))
 
-    @cached_property
+    @_once
     def logdet(self) -> np.ndarray:
         """log |X'WX|."""
         return np.asarray(2 * np.log(np.abs(np.diagonal(self._r, axis1=-2, axis2=-1))).sum(axis=-1))
 
-    @cached_property
+    @_once
     def _r_inverse(self) -> np.ndarray:
         return np.asarray(np.linalg.inv(self._r))
 
-    @cached_property
+    @_once
     def coefficients(self) -> np.ndarray:
         """(..., p) in the coordinates of the problem."""
         return np.asarray((self._r_inverse @ self._projected[..., None])[..., 0])
@@ -279,25 +301,25 @@ class RegressionAt:
 
     def sandwich_root(self, d: np.ndarray) -> np.ndarray:
         """(..., p, p) L with LL' the covariance of these coefficients when the effects have variances d (K, F)."""
-        half = np.sqrt(self._w * d.T)[..., None] * (self._basis @ np.swapaxes(self._r_inverse, -1, -2))
-        return np.asarray(np.swapaxes(np.linalg.qr(half, mode="r"), -1, -2))
+        half = np.sqrt(self._w * d.T)[..., None, :] * (self._r_inverse @ self._basis)
+        return np.asarray(np.swapaxes(np.linalg.qr(np.swapaxes(half, -1, -2), mode="r"), -1, -2))
 
 
-def _transposed_times(basis: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """basis' other, batched; `other` is (..., K) or (..., K, q)."""
-    flat = other.ndim == basis.ndim - 1
-    product = np.swapaxes(basis, -1, -2) @ (other[..., None] if flat else other)
-    return np.asarray(product[..., 0] if flat else product)
+def _inner(basis: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(..., p) products of each column with values (..., K)."""
+    return np.asarray((basis @ values[..., None])[..., 0])
+
+
+def _combined(basis: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """(..., K) columns times coefficients (..., p)."""
+    return np.asarray((coefficients[..., None, :] @ basis)[..., 0, :])
 
 
 def _orthonormal(b: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Q (..., K, p) with orthonormal columns and upper-triangular R (..., p, p) with QR = b."""
-    lower = np.linalg.cholesky(_transposed_times(b, b))
-    upper = np.swapaxes(lower, -1, -2)
-    q = b @ np.swapaxes(np.linalg.inv(lower), -1, -2)
-    finite = np.where(np.isinf(problem.v), 0.0, problem.v)
-    if np.any(finite.max(axis=0) > SPREAD * problem.v.min(axis=0)):
-        again = np.linalg.cholesky(_transposed_times(q, q))
-        q = q @ np.swapaxes(np.linalg.inv(again), -1, -2)
-        upper = np.swapaxes(again, -1, -2) @ upper
-    return q, upper
+    """Q (..., p, K) with orthonormal rows and upper-triangular R (..., p, p) with b = R'Q."""
+    lower = np.linalg.cholesky(b @ np.swapaxes(b, -1, -2))
+    q = np.linalg.inv(lower) @ b
+    if problem.spread > SPREAD:
+        again = np.linalg.cholesky(q @ np.swapaxes(q, -1, -2))
+        q, lower = np.linalg.inv(again) @ q, lower @ again
+    return q, np.swapaxes(lower, -1, -2)
