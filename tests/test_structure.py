@@ -18,7 +18,20 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "consilience"
 MODULES = sorted(SOURCE.rglob("*.py"))
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
-HEAVY = ("pandas", "polars", "pyarrow", "narwhals", "formulaic", "matplotlib", "scipy.stats", "typer", "rich", "jinja2", "pydantic", "numba")
+HEAVY = (
+    "pandas",
+    "polars",
+    "pyarrow",
+    "narwhals",
+    "formulaic",
+    "matplotlib",
+    "scipy.stats",
+    "typer",
+    "rich",
+    "jinja2",
+    "pydantic",
+    "numba",
+)
 
 # Exceptions to the limits of size. The list may only shrink: an entry that is no longer needed fails the test.
 LONG_FUNCTIONS: dict[str, int] = {}
@@ -42,7 +55,11 @@ def definitions(kind: type[ast.AST]) -> list[tuple[str, ast.AST]]:
 
 def test_layers_hold():
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -93,7 +110,9 @@ def test_no_public_function_bears_a_folder_name():
 
 
 def test_public_functions_and_modules_have_docstrings():
-    missing = [name_of(p) for p in MODULES if ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) is None]
+    missing = [
+        name_of(p) for p in MODULES if ast.get_docstring(ast.parse(p.read_text(encoding="utf-8"))) is None
+    ]
     assert missing == []
     public = [getattr(consilience, n) for n in consilience.__all__ if n != "__version__"]
     assert [p for p in public if not inspect.getdoc(p)] == []
@@ -144,7 +163,11 @@ def test_generated_docs_are_current():
         import build
     finally:
         sys.path.pop(0)
-    stale = [name for name, text in build.pages().items() if (ROOT / "docs" / name).read_text(encoding="utf-8") != text]
+    stale = [
+        name
+        for name, text in build.pages().items()
+        if (ROOT / "docs" / name).read_text(encoding="utf-8") != text
+    ]
     assert stale == [], "run `make docs`"
 
 

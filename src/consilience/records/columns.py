@@ -56,4 +56,6 @@ class Columns:
 
     def take(self, rows: np.ndarray) -> Columns:
         """The rows selected by a boolean mask or integer indices, in that order."""
-        return Columns(self.file, self.lines[rows], {name: column[rows] for name, column in self.data.items()})
+        return Columns(
+            self.file, self.lines[rows], {name: column[rows] for name, column in self.data.items()}
+        )
