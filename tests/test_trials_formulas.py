@@ -139,6 +139,17 @@ def test_converted_log_means_by_simulation(log_sd, n, r):
     assert ours == pytest.approx(truth, rel=0.2)
 
 
+@pytest.mark.parametrize("r", [0.3, 0.8])
+def test_change_of_range_means_by_simulation(r):
+    """Means made from median, minimum and maximum (Luo 2018 weights) at the sizes of usual arms."""
+    rng = np.random.default_rng(7)
+    n, weight = 30, 4 / (4 + 30**0.75)
+    z = rng.standard_normal((2, 20_000, n))
+    both = np.stack([z[0], r * z[0] + np.sqrt(1 - r**2) * z[1]])
+    made = weight * (both.min(axis=2) + both.max(axis=2)) / 2 + (1 - weight) * np.median(both, axis=2)
+    assert np.var(made[1] - made[0]) == pytest.approx(change_variance("range", "range", r=r, n=n), rel=0.1)
+
+
 def test_unlike_kinds_share_the_plain_correlation():
     assert mean_covariance("mean", "median", 0.4, 1.0) == 0.4
     assert mean_variance("mean", 1.0) == 1.0

@@ -102,6 +102,14 @@ def test_standard_error_that_does_not_go_with_the_sizes():
     assert "10.0 times" in found[0].message
 
 
+def test_conversion_of_strongly_skewed_values_is_named_once():
+    skewed = four(*({"n": 30, "mean": 10.0, "sd": 12.0},) * 4)
+    data = skewed + [{**row, "study": "B"} for row in skewed]
+    found = [n for n in findings(data, scale="log") if n.code == "converted-strong-skew"]
+    assert [n.rows for n in found] == [(0, 1)]
+    assert "2 effects of strongly skewed values" in found[0].message
+
+
 def test_measured_during_treatment():
     trial = {"study": "A", "intervention_class": "cbt", "randomised": "yes", "treatment_weeks": 20.0}
     note = next(n for n in findings(changed(), trials=[trial]) if n.code == "during-treatment")

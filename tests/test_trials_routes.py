@@ -51,6 +51,11 @@ def test_positive_is_benefit(better, sign):
     assert bool(effects["why_not"][0]) == (better == "none")
 
 
+def test_ratios_state_their_r():
+    ratios = trial_ratios(reported(FULL), plan())
+    assert ratios["assumptions"][0] == "pre-post correlation 0.5, assumed (Source 2012)"
+
+
 def test_ratios_keep_the_markers_own_direction():
     for better in ("higher", "lower"):
         ratios = trial_ratios(reported(FULL), plan(rule(better=better)))

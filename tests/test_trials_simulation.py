@@ -9,6 +9,7 @@ import pytest
 
 from consilience.base.distributions import t_isf, t_two_sided
 from consilience.effects import trial_effects, trial_ratios
+from consilience.effects.small_sample import j_factor
 from trial_tables import arm, contrast, four, people, plan, reported, rule
 
 TRIALS, N_T, N_C, DELTA = 3000, 24, 30, 0.5
@@ -177,7 +178,7 @@ SIZES = {"n_treatment": N_T, "n_control": N_C}
 
 
 @pytest.mark.parametrize("compares", ["final", "change", "interaction"])
-@pytest.mark.parametrize("form", ["t", "f", "p", "difference"])
+@pytest.mark.parametrize("form", ["t", "f", "p", "difference", "smd", "smd-with-se"])
 def test_statistics_of_a_comparison(compares, form):
     r = 0.7
     treated, control = draw(9, r=r)
@@ -186,6 +187,7 @@ def test_statistics_of_a_comparison(compares, form):
     difference, se, t = two_sample(x, y)
     signs = np.where(t > 0, "treatment higher", "control higher")
     p = t_two_sided(t, N_T + N_C - 2)
+    a, j = 1 / N_T + 1 / N_C, float(j_factor(N_T + N_C - 2))
     data = []
     for i in range(TRIALS):
         cells = {
@@ -193,9 +195,14 @@ def test_statistics_of_a_comparison(compares, form):
             "f": {"f": t[i] ** 2, "direction": signs[i]},
             "p": {"p": p[i], "direction": signs[i]},
             "difference": {"difference": difference[i], "difference_se": se[i]},
+            "smd": {"smd": j * t[i] * np.sqrt(a)},
+            "smd-with-se": {
+                "smd": j * t[i] * np.sqrt(a),
+                "smd_se": np.sqrt(a + t[i] ** 2 * a / (2 * (N_T + N_C))),
+            },
         }[form]
         data.append(contrast(study=f"S{i}", compares=compares, **SIZES, **cells))
-    code = f"{form}-{'final' if final else 'change'}"
+    code = f"{form.split('-')[0]}-{'final' if final else 'change'}"
     judge(trial_effects(reported(contrasts=data), plan(rule(r=r))), DELTA, code=code)
 
 
@@ -217,6 +224,32 @@ def test_difference_of_changes_over_the_baseline_sd():
     ]
     arms = [row for row in rows(treated, control, mean_sd) if row["time"] == "pre"]
     judge(trial_effects(reported(arms, data), plan(rule(r=0.3))), DELTA, code="difference-baseline-sd")
+
+
+def test_chi_squared():
+    """d of a dichotomy in units of its own SD."""
+    rng = np.random.default_rng(14)
+    n, p = (60, 80), (0.6, 0.4)
+    a, b = (rng.binomial(size, share, TRIALS) for size, share in zip(n, p, strict=True))
+    total, yes = sum(n), a + b
+    chi2 = total * (a * (n[1] - b) - b * (n[0] - a)) ** 2 / (n[0] * n[1] * yes * (total - yes))
+    data = [
+        contrast(
+            study=f"S{i}",
+            n_treatment=n[0],
+            n_control=n[1],
+            chi2=chi2[i],
+            direction="treatment higher" if a[i] / n[0] > b[i] / n[1] else "control higher",
+        )
+        for i in range(TRIALS)
+    ]
+    judge(
+        trial_effects(reported(contrasts=data), plan()),
+        0.2 / np.sqrt(0.24),
+        code="chi2",
+        variance=0.15,
+        bias=0.01,
+    )
 
 
 def test_events():

@@ -90,12 +90,12 @@ def _baseline_log_sd(c: Comparison, cells: Cells) -> float:
 
 
 def _places(reported: Reported, candidates: Sequence[Candidate]) -> dict[str, np.ndarray]:
-    """The files and the rows that each effect rests on; ``row`` is the one to look at first."""
+    """The files and the rows that each effect rests on; ``line`` is the one to look at first."""
     found = [places(reported, candidate) for candidate in candidates]
     return {
         "file": _texts(place[0] for place in found),
         "lines": _texts(place[1] for place in found),
-        "row": _floats(place[2] for place in found),
+        "line": _floats(place[2] for place in found),
     }
 
 

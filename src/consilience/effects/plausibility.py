@@ -24,6 +24,7 @@ GAP_LIMIT, SHRINK_LIMIT = 0.30, 0.7
 SE_RATIO, SE_MINIMUM = 3.0, 5  # an SE this many times off, judged where there are this many effects
 ROUTES_DIFFER, ROUTES_CONTRADICT = 0.3, 1.0
 SKEW, STRONG_SKEW = 2.0, 1.0
+CONVERTED_LOG_SD = 0.8
 
 
 def effect_notes(effects: Effects, rows: Sequence[Row], arms: Columns, cells: Cells) -> list[Note]:
@@ -35,7 +36,7 @@ def effect_notes(effects: Effects, rows: Sequence[Row], arms: Columns, cells: Ce
     rows : (k,) comparison, candidate and rule of each effect.
     arms, cells : the arms table as read and resolved.
     """
-    general = (_large, _extreme, _routes, _standard_errors, _timing, _tiny)
+    general = (_large, _extreme, _routes, _standard_errors, _timing, _tiny, _converted)
     notes = [note for finding in general for note in finding(effects)]
     for i, (comparison, candidate, _) in enumerate(rows):
         side = cells.log if candidate.scale == "log" else cells.raw
@@ -67,7 +68,7 @@ def _on_effect(
         f"{who}: {text}",
         advice,
         str(effects["file"][i]).split("; ", maxsplit=1)[0],
-        int(effects["row"][i]),
+        int(effects["line"][i]),
         "",
         f"{effects.y[i]:.2f}",
         str(effects.study[i]),
@@ -163,6 +164,23 @@ def _tiny(effects: Effects) -> Iterator[Note]:
         text = "with 4 people the exact variance does not exist; the large-sample one is used."
         yield _on_effect(
             effects, int(i), "variance-large-sample", text=text, advice="Check n.", severity="info"
+        )
+
+
+def _converted(effects: Effects) -> Iterator[Note]:
+    """Strongly skewed values known only by raw mean and SD: one note for all of them."""
+    with np.errstate(invalid="ignore"):
+        strong = (effects["route_code"] == "pre-post-means-to-log") & (effects["sd_used"] > CONVERTED_LOG_SD)
+    rows = np.flatnonzero(strong)
+    if len(rows):
+        yield Note(
+            "converted-strong-skew",
+            "info",
+            f"{len(rows)} {'effect' if len(rows) == 1 else 'effects'} of strongly skewed values (log SD above "
+            f"{CONVERTED_LOG_SD}) had to be converted from raw means and SDs. In simulated trials of 40 people an arm the "
+            "log SD then comes out up to a tenth too small, and g as much too large.",
+            "Geometric means, medians or logarithms from the authors would be better.",
+            rows=tuple(rows.tolist()),
         )
 
 

@@ -14,7 +14,7 @@ from .cells import Cells, resolve_cells
 from .dependence import with_covariance
 from .pairing import Comparison, pair_rows
 from .ppc import mean_covariance, mean_variance
-from .routes_arms import sizes_failure
+from .routes_arms import MADE, about_r, sizes_failure
 from .trials import RChoice, choice_of, undeclared
 
 EQUAL_CV = "the coefficient of variation after treatment is taken from before it (or the reverse)"
@@ -126,6 +126,8 @@ def _part(arm: ArmView, *, log: bool) -> float:
 def _candidate(c: Comparison, t: ArmView, k: ArmView, parts: tuple[float, float], *, log: bool) -> Candidate:
     r, source = joint_r(t, k)
     copied = any(math.isnan(sd) for arm in (t, k) for sd in (arm.pre_sd, arm.post_sd))
+    kinds = {kind for arm in (t, k) for kind in (arm.pre_kind, arm.post_kind)}
+    made = [MADE[kind] for kind in sorted(kinds) if kind in MADE]
     changes = [arm.post - arm.pre if log else math.log(arm.post / arm.pre) for arm in (t, k)]
     return Candidate(
         rank=10 if log else 20,
@@ -142,7 +144,7 @@ def _candidate(c: Comparison, t: ArmView, k: ArmView, parts: tuple[float, float]
         basis="change",
         r=r,
         r_source=source,
-        assumptions=(EQUAL_CV,) if copied else (),
+        assumptions=(*made, *((EQUAL_CV,) if copied else ()), *about_r(t, k)),
         exactness="fixed",
         arm_rows=c.arm_rows,
     )

@@ -119,7 +119,7 @@ def _arm_part(arm: ArmView, sd: float, *, log: bool) -> float:
     return change_variance(pre, post, r=arm.r, n=arm.n, log_variance=sd**2 if log else 0.0)
 
 
-def _assumed(t: ArmView, c: ArmView) -> list[str]:
+def about_r(t: ArmView, c: ArmView) -> list[str]:
     """What the use of r and of the change SDs rests on."""
     out = []
     for arm in (t, c):
@@ -185,7 +185,7 @@ def _before_after(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
         basis="change",
         r=r,
         r_source=source,
-        assumptions=tuple(x for x in (*made, about_sd, *_assumed(t, k)) if x),
+        assumptions=tuple(x for x in (*made, about_sd, *about_r(t, k)) if x),
         scale="log" if log else "raw",
         arm_rows=c.arm_rows,
     )
@@ -202,7 +202,7 @@ def _change(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | 
     spreads = (
         " and ".join(dict.fromkeys(x for x in (t.change_spread, k.change_spread) if x)) or "no dispersion"
     )
-    assumed = [] if printed else _assumed(t, k)
+    assumed = [] if printed else about_r(t, k)
     derived = all(arm.r_source.startswith("derived") for arm in (t, k))
     r, source = joint_r(t, k) if derived or not printed else (math.nan, "not needed")
     return Candidate(
@@ -249,7 +249,7 @@ def _change_score(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
         basis="change",
         r=r,
         r_source=source,
-        assumptions=(rescaled, *_assumed(t, k)),
+        assumptions=(rescaled, *about_r(t, k)),
         scale="log" if log else "raw",
         arm_rows=c.arm_rows,
     )
