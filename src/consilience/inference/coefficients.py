@@ -11,7 +11,7 @@ from ..base.options import choose
 from ..likelihood.terms import RandomTerm
 from ..records import Coefficients, Design, Note, Spec, TestResult
 from .robust import CORRECTIONS, Correction, Robust, robust_covariance, satterthwaite
-from .wald import hotelling
+from .wald import robust_wald
 from .working import Working
 
 FEW_DF = 4.0
@@ -156,7 +156,7 @@ def _omnibus(working: Working, design: Design, reference: Reference) -> TestResu
         return None
     rows = np.eye(design.matrix.shape[1])[columns]
     if reference.robust is not None:
-        return hotelling(reference.robust, rows, working.beta[columns])
+        return robust_wald(reference.robust, rows, working.beta[columns])
     part = reference.covariance[np.ix_(columns, columns)]
     if not np.isfinite(part).all():
         return None

@@ -144,17 +144,20 @@ def moments(robust: Robust, contrasts: np.ndarray) -> Moments:
 
 def satterthwaite(robust: Robust, contrasts: np.ndarray) -> np.ndarray:
     """Degrees of freedom (r,) of each row of the (r, p) `contrasts` of beta; NaN where the variance is zero."""
-    inner = contrasts @ robust.working.root
-    lengths = np.linalg.norm(inner, axis=1)
-    inner = inner / np.where(lengths > 0, lengths, 1.0)[:, None]
-    result = np.full(len(inner), np.nan)
-    for row, contrast in enumerate(inner):
-        parts = moments(robust, contrast[None, :])
+    return satterthwaite_inner(robust, contrasts @ robust.working.root)
+
+
+def satterthwaite_inner(robust: Robust, contrasts: np.ndarray) -> np.ndarray:
+    """`satterthwaite` for contrasts in the orthonormal basis."""
+    lengths = np.linalg.norm(contrasts, axis=1)
+    result = np.full(len(contrasts), np.nan)
+    for row in np.flatnonzero(lengths > 0):
+        parts = moments(robust, contrasts[row : row + 1] / lengths[row])
         d, u = parts.d[0, 0], parts.u[0]
         low = np.einsum("mi,ij,mj->m", u, parts.middle, u)
         trace = float(np.sum(d + low))
         inside = parts.middle @ (u.T @ u)
         square = float(np.sum(d * d) + 2 * np.sum(d * low) + np.sum(inside * inside.T))
-        if lengths[row] > 0 and square > 0 and trace > NOTHING:
+        if square > 0 and trace > NOTHING:
             result[row] = trace * trace / square
     return result

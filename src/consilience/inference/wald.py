@@ -1,12 +1,20 @@
 """Tests of several coefficients at once with a cluster-robust covariance.
 
-Q = (C b - c)'(C V^R C')^-1(C b - c). HTZ takes C V^R C' for a Wishart matrix with eta degrees of freedom, so that
-(eta - q + 1)/(eta q) Q is F(q, eta - q + 1).
+Q = (C b - c)'(C V^R C')^-1(C b - c) is not chi-squared when clusters are few. With Omega = E[C V^R C'] under the working
+model and D = Omega^-1/2 C V^R C' Omega^-1/2, the small-sample methods differ in what they take D for:
 
-Source: Tipton & Pustejovsky (2015), J Educ Behav Stat 40:604; Zhang (2012); Pustejovsky & Tipton (2018), eqs 12-15.
+HTZ : eta D is Wishart; eta from the total variance of D. (eta - q + 1) Q / (eta q) is F(q, eta - q + 1).
+HTA : the same with eta by least squares on the covariances of all pairs of elements (Pan & Wall 2002).
+EDF : Q is a sum of q independent squared t; an F that has its mean and variance (Fai & Cornelius 1996).
+EDT : each t is made normal first; Q is then chi-squared (Cai & Hayes 2008; the transformation is Hill's 1970).
+naive-F, naive-Fp, chi2 : F(q, m - 1), F(q, m - p) and chi-squared / q for comparison.
+
+Source: Tipton & Pustejovsky (2015), J Educ Behav Stat 40:604; Pustejovsky & Tipton (2018), J Bus Econ Stat 36:672.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
@@ -15,10 +23,12 @@ from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..records import Fit, TestResult
-from .robust import Correction, Moments, Robust, moments, robust_covariance
+from .robust import Correction, Moments, Robust, moments, robust_covariance, satterthwaite_inner
 from .working import working_of
 
-WALD_METHODS = ("HTZ",)
+WaldMethod = Literal["HTZ", "HTA", "EDF", "EDT", "chi2", "naive-F", "naive-Fp"]
+WALD_METHODS: tuple[WaldMethod, ...] = ("HTZ", "HTA", "EDF", "EDT", "chi2", "naive-F", "naive-Fp")
+LEAST_DF = 4.1  # the variance of a squared t does not exist at 4 degrees of freedom and below
 
 
 def wald_test(
@@ -26,7 +36,7 @@ def wald_test(
     constraints: np.ndarray,
     *,
     value: np.ndarray | None = None,
-    method: str = "HTZ",
+    method: WaldMethod = "HTZ",
     correction: Correction = "CR2",
 ) -> TestResult:
     """Test C beta = value with the clusters of the fit's spec.
@@ -52,59 +62,115 @@ def wald_test(
     with one_blas_thread():
         robust = robust_covariance(working_of(fit), correction)
         gap = c @ robust.working.beta - (0.0 if value is None else np.asarray(value, dtype=float))
-        return hotelling(robust, c, gap)
+        return robust_wald(robust, c, gap, method=method)
 
 
-def hotelling(robust: Robust, c: np.ndarray, gap: np.ndarray) -> TestResult:
-    """HTZ test of the (q, p) constraints `c` whose estimates differ by `gap` (q,) from the hypothesis."""
+def robust_wald(robust: Robust, c: np.ndarray, gap: np.ndarray, *, method: WaldMethod = "HTZ") -> TestResult:
+    """Test of the (q, p) constraints `c` whose estimates differ by `gap` (q,) from the hypothesis."""
     q = len(c)
     inner = c @ robust.working.root
     scale = np.linalg.norm(inner, axis=1)
     inner, gap = inner / scale[:, None], gap / scale
     covariance = inner @ robust.meat @ inner.T
-    null = np.linalg.matrix_rank(covariance, tol=1e-10 * np.trace(covariance), hermitian=True) < q
-    if null:
+    values = np.linalg.eigvalsh(covariance)
+    if not values[0] > 1e-12 * values[-1]:
         reason = "the robust covariance of these coefficients is singular: too few clusters carry them"
-        return TestResult("HTZ", np.nan, q, np.nan, np.nan, reason)
-    statistic = float(gap @ np.linalg.solve(covariance, gap))
-    eta = wishart_df(moments(robust, _whitened(inner, robust.working.spread)))
-    df2 = eta - q + 1
-    if df2 <= 0:
+        return TestResult(method, np.nan, q, np.nan, np.nan, reason)
+    mean = float(gap @ np.linalg.solve(covariance, gap)) / q
+    if method in ("chi2", "naive-F", "naive-Fp"):
+        m, p = robust.working.n_clusters, robust.working.basis.shape[1]
+        df2 = {"chi2": np.inf, "naive-F": float(m - 1), "naive-Fp": float(m - p)}[method]
+        return _f_result(method, mean, q, df2)
+    whitened, gap = _whitened(robust, inner, gap)
+    if method in ("EDF", "EDT"):
+        t, nu = _squared_parts(robust, whitened, gap)
+        if method == "EDT":
+            return _f_result(method, float(np.mean(normalised(t, nu) ** 2)), q, np.inf)
+        factor, df2 = matched_f(nu)
+        return _f_result(method, factor * mean, q, df2)
+    parts = moments(robust, whitened)
+    eta = total_variance_df(parts) if method == "HTZ" else least_squares_df(parts)
+    return _f_result(method, mean * (eta - q + 1) / eta, q, eta - q + 1)
+
+
+def _f_result(method: str, f: float, q: int, df2: float) -> TestResult:
+    if not df2 > 0:
         reason = f"too few clusters: the degrees of freedom {df2:.2g} of this test are not positive"
-        return TestResult("HTZ", np.nan, q, df2, np.nan, reason)
-    f = statistic * df2 / (eta * q)
-    return TestResult("HTZ", f, q, df2, float(f_sf(f, q, df2)))
+        return TestResult(method, np.nan, q, df2, np.nan, reason)
+    return TestResult(method, f, q, df2, float(f_sf(f, q, df2)))
 
 
-def _whitened(inner: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Contrasts (q, p) recombined so that their estimates are independent with unit variance under the model."""
-    values, vectors = np.linalg.eigh(inner @ spread @ inner.T)
-    root = (vectors / np.sqrt(values)) @ vectors.T
-    result: np.ndarray = root @ inner
-    return result
+def _whitened(robust: Robust, inner: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Contrasts (q, p) recombined so that the expected robust covariance of their estimates is the identity."""
+    values, vectors = np.linalg.eigh(expected(moments(robust, inner)))
+    root = (vectors / np.sqrt(np.maximum(values, 1e-300))) @ vectors.T
+    return root @ inner, root @ gap
 
 
-def wishart_df(parts: Moments) -> float:
-    """eta = q(q + 1) / sum of the variances of the q^2 elements of the robust covariance."""
-    total = float(np.sum(element_variances(parts)))
+def expected(parts: Moments) -> np.ndarray:
+    """(q, q) expectation of the robust covariance under the working model."""
+    return np.asarray(
+        np.sum(parts.d, axis=2) + np.einsum("smi,ij,tmj->st", parts.u, parts.middle, parts.u, optimize=True)
+    )
+
+
+def _pairs(parts: Moments) -> np.ndarray:
+    """(q, q, q, q) sum over clusters i, j of G_su,ij G_tv,ij with G_st,ij = Cov(h_si'y, h_tj'y), as [s, u, t, v]."""
+    d, u, middle = parts.d, parts.u, parts.middle
+    low = np.einsum("smi,ij,tmj->stm", u, middle, u, optimize=True)
+    # sum_ij (u_si S u_uj')(u_ti S u_vj') = tr(S A_uv S A_ts) with A_st = sum_i u_si' u_ti
+    a = np.einsum("smj,tmk->stjk", u, u, optimize=True)
+    far = np.einsum("ij,uvjk,kl,tsli->sutv", middle, a, middle, a, optimize=True)
+    own = (
+        np.einsum("sum,tvm->sutv", d, d)
+        + np.einsum("sum,tvm->sutv", d, low)
+        + np.einsum("sum,tvm->sutv", low, d)
+    )
+    return np.asarray(own + far)
+
+
+def element_covariances(parts: Moments) -> np.ndarray:
+    """(q, q, q, q) covariances of the elements d_st and d_uv of the robust covariance, as [s, t, u, v]."""
+    g = _pairs(parts)
+    return np.asarray(np.einsum("sutv->stuv", g) + np.einsum("svtu->stuv", g))
+
+
+def total_variance_df(parts: Moments) -> float:
+    """eta = q(q + 1) / sum of the variances of all elements (Zhang 2012)."""
     q = len(parts.d)
+    total = float(np.einsum("stst->", element_covariances(parts)))
     return q * (q + 1) / total if total > 0 else np.nan
 
 
-def element_variances(parts: Moments) -> np.ndarray:
-    """(q, q) variances of the elements of sum_i h_i h_i' under the working model."""
-    d, u, middle = parts.d, parts.u, parts.middle
-    q = len(d)
-    cross = np.einsum("smi,ij,tmj->stm", u, middle, u, optimize=True)
-    inside = np.einsum("ij,smj,tmk->stik", middle, u, u, optimize=True)
-    result = np.empty((q, q))
-    for s in range(q):
-        for t in range(q):
-            a, b = inside[s, t], inside[t, s]
-            result[s, t] = (
-                np.sum(d[s, s] * d[t, t] + d[s, s] * cross[t, t] + d[t, t] * cross[s, s])
-                + np.sum(a * b.T)
-                + np.sum(d[s, t] ** 2 + 2 * d[s, t] * cross[s, t])
-                + np.sum(b * b.T)
-            )
-    return result
+def least_squares_df(parts: Moments) -> float:
+    """eta that brings eta x (covariances of all elements) nearest to those of a Wishart matrix."""
+    q = len(parts.d)
+    k = element_covariances(parts)
+    eye = np.eye(q)
+    target = np.einsum("su,tv->stuv", eye, eye) + np.einsum("sv,tu->stuv", eye, eye)
+    return float(np.sum(k * target) / np.sum(k * k))
+
+
+def _squared_parts(robust: Robust, whitened: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """t statistics (q,) along the principal axes of the robust covariance, and their degrees of freedom."""
+    values, vectors = np.linalg.eigh(whitened @ robust.meat @ whitened.T)
+    return (vectors.T @ gap) / np.sqrt(values), satterthwaite_inner(robust, vectors.T @ whitened)
+
+
+def matched_f(nu: np.ndarray) -> tuple[float, float]:
+    """(factor, df2) of the F with the mean and variance of the sum of squared t with `nu` (q,) degrees of freedom."""
+    q = len(nu)
+    n = np.maximum(nu, LEAST_DF)
+    mean = float(np.sum(n / (n - 2)))
+    ratio = float(np.sum(2 * n**2 * (n - 1) / ((n - 2) ** 2 * (n - 4)))) / mean**2
+    df2 = (4 * q * ratio + 2 * q - 4) / (q * ratio - 2)
+    return q * df2 / (mean * (df2 - 2)), df2
+
+
+def normalised(t: np.ndarray, nu: np.ndarray) -> np.ndarray:
+    """Normal deviates with nearly the tail probabilities of t (Hill 1970, Comm ACM 13:617, algorithm 395)."""
+    a = nu - 0.5
+    b = 48 * a**2
+    z = np.sqrt(a * np.log1p(t**2 / nu))
+    high = (4 * z**7 + 33 * z**5 + 240 * z**3 + 855 * z) / (10 * b * (b + 0.8 * z**4 + 100))
+    return np.asarray(z + (z**3 + 3 * z) / b - high)
