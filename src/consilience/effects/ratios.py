@@ -27,7 +27,8 @@ def trial_ratios(
 
     Only where means on a ratio scale, geometric means, medians or logarithms are given before and after in both arms.
     v = sum over arms of s1^2/(n m1^2) + s0^2/(n m0^2) - 2 r s1 s0/(n m1 m0); with logarithms
-    (L1 + L0 - 2 r sqrt(L1 L0))/n, L their variances. Percent change = 100 (exp(D) - 1).
+    (L1 + L0 - 2 r sqrt(L1 L0))/n, L their variances. Percent change = 100 (exp(D) - 1). The r assumed for an outcome
+    of scale "log" is one of logarithms and is converted to one of values where the means are arithmetic.
 
     Parameters
     ----------
@@ -93,7 +94,8 @@ def _ratio(c: Comparison, cells: Cells, choice: Choice) -> Candidate | Failure:
         if not log and (min(means) <= 0 or {t.pre_kind, t.post_kind, k.pre_kind, k.post_kind} != {"mean"}):
             negative = negative or min(means) <= 0
             continue
-        part_t, part_c = _part(t, log=log), _part(k, log=log)
+        skewed = choice.rule.scale == "log"
+        part_t, part_c = (_part(arm, log=log, skewed=skewed) for arm in (t, k))
         if part_t > 0 and part_c > 0:
             return _candidate(c, t, k, (part_t, part_c), log=log)
     if negative:
@@ -110,13 +112,22 @@ def _spread_pair(arm: ArmView, *, log: bool) -> tuple[float, float]:
     return (after if math.isnan(before) else before), (before if math.isnan(after) else after)
 
 
-def _part(arm: ArmView, *, log: bool) -> float:
+def _raw_correlation(arm: ArmView, cv0: float, cv1: float, *, skewed: bool) -> float:
+    """r of the values. The r assumed for an outcome analysed on the log scale is one of logarithms, and lognormal
+    values correlate less: (exp(r sqrt(L0 L1)) - 1)/(CV0 CV1) with L = ln(1 + CV^2).
+    """
+    if not (skewed and arm.r_source.startswith("assumed") and cv0 * cv1 > 0):
+        return arm.r
+    return math.expm1(arm.r * math.sqrt(math.log1p(cv0**2) * math.log1p(cv1**2))) / (cv0 * cv1)
+
+
+def _part(arm: ArmView, *, log: bool, skewed: bool) -> float:
     """One arm's share of v; NaN where no SD is known."""
     s0, s1 = _spread_pair(arm, log=log)
     if math.isnan(s0):
         return NAN
     if not log:
-        return (s1**2 + s0**2 - 2 * arm.r * s1 * s0) / arm.n
+        return (s1**2 + s0**2 - 2 * _raw_correlation(arm, s0, s1, skewed=skewed) * s1 * s0) / arm.n
     level = s0 * s1
     covariance = mean_covariance(arm.pre_kind, arm.post_kind, arm.r, level) * level
     own = s0**2 * mean_variance(arm.pre_kind, s0**2) + s1**2 * mean_variance(arm.post_kind, s1**2)
