@@ -14,7 +14,8 @@ from .cells import Cells, resolve_cells
 from .dependence import with_covariance
 from .pairing import Comparison, pair_rows
 from .ppc import mean_covariance, mean_variance
-from .routes_arms import MADE, about_r, sizes_failure
+from .route_words import MADE, about_r
+from .routes_arms import sizes_failure
 from .trials import RChoice, choice_of, undeclared
 
 EQUAL_CV = "the coefficient of variation after treatment is taken from before it (or the reverse)"

@@ -10,13 +10,7 @@ from .cells import Cells
 from .convert_statistics import LOGISTIC_SD
 from .pairing import Comparison, nan_row
 from .ppc import change_variance, mean_variance, pooled_sd
-
-MADE = {
-    "converted": "log means and SDs are converted from raw ones, as if values were lognormal (Higgins 2008)",
-    "quartiles": "means and SDs are made from medians and quartiles (Luo 2018, Wan 2014)",
-    "range": "means and SDs are made from medians and ranges (Luo 2018, Wan 2014)",
-    "median": "log means and SDs are made from medians and quartiles, as if values were lognormal",
-}
+from .route_words import about_r, location_kinds, note_scale, spreads, why_not
 
 
 def arm_candidates(c: Comparison, cells: Cells, choice: Choice) -> tuple[list[Candidate], Failure | None]:
@@ -46,18 +40,15 @@ def arm_candidates(c: Comparison, cells: Cells, choice: Choice) -> tuple[list[Ca
     if not out:
         out = [x for log, t, k in views if (x := _final(c, t, k, log=log))][:1]
     for candidate in out:
-        _note_scale(candidate, choice)
-    return (out, None) if out else ([], _why_not(c, views))
+        note_scale(candidate, choice)
+    return (out, None) if out else ([], why_not(c, views))
 
 
 def sizes_failure(c: Comparison, n_t: float, n_c: float) -> Failure | None:
-    if not both_known(n_t, n_c):
-        which = (
-            "both arms"
-            if math.isnan(n_t) and math.isnan(n_c)
-            else ("treated" if math.isnan(n_t) else "control")
-        )
-        where = which if which == "both arms" else f"the {which} arm"
+    """The reason why these arm sizes allow no effect, or None."""
+    unknown = [name for name, n in (("treated", n_t), ("control", n_c)) if math.isnan(n)]
+    if unknown:
+        where = "both arms" if len(unknown) == 2 else f"the {unknown[0]} arm"
         return Failure(
             "arm-sizes-unknown",
             f"The number of people analysed in {where} at this time is not given: fill in n.",
@@ -70,47 +61,6 @@ def sizes_failure(c: Comparison, n_t: float, n_c: float) -> Failure | None:
     return None
 
 
-def _why_not(c: Comparison, views: list[tuple[bool, ArmView, ArmView]]) -> Failure:
-    """The reason, most basic first, why means and changes of two arms give nothing."""
-    arms = [arm for _, t, k in views for arm in (t, k)]
-    sds = [s for arm in arms for s in (arm.pre_sd, arm.post_sd, arm.change_sd) if not math.isnan(s)]
-    located = {log: all(both_known(a.post) or both_known(a.change) for a in (t, k)) for log, t, k in views}
-    if not any(located.values()):
-        code, reason = (
-            "no-result",
-            "No mean, geometric mean, median or change is given for both arms at this time.",
-        )
-    elif sds and not any(s > 0 for s in sds):
-        code, reason = (
-            "sd-zero",
-            "All SDs are zero, so that nothing can be standardised: check the printed cells.",
-        )
-    elif not sds:
-        code, reason = (
-            "no-dispersion",
-            "No SD, SE, confidence interval, t or p is given: nothing to standardise with.",
-        )
-    else:
-        code, reason = (
-            "no-baseline",
-            (
-                "The numbers given do not combine to an effect: needed are means before and after with an SD, "
-                "or changes with an SD, or final means with their SDs, on one scale in both arms."
-            ),
-        )
-    return Failure(code, reason, c.arm_rows)
-
-
-def _note_scale(candidate: Candidate, choice: Choice) -> None:
-    if choice.rule.scale == "log" and candidate.scale == "raw":
-        more = "the outcome is declared skewed, but the printed numbers allow only the raw scale"
-    elif choice.rule.scale == "raw" and candidate.scale == "log":
-        more = "printed on the log scale: the effect is in units of the SD of the logarithm"
-    else:
-        return
-    candidate.assumptions = (*candidate.assumptions, more)
-
-
 def _arm_part(arm: ArmView, sd: float, *, log: bool) -> float:
     """Variance of one arm's mean change in units of sd^2: from the printed SD of change, else from r."""
     if arm.change_sd >= 0 and arm.r_source != "reported":
@@ -119,62 +69,18 @@ def _arm_part(arm: ArmView, sd: float, *, log: bool) -> float:
     return change_variance(pre, post, r=arm.r, n=arm.n, log_variance=sd**2 if log else 0.0)
 
 
-def about_r(t: ArmView, c: ArmView) -> list[str]:
-    """What the use of r and of the change SDs rests on."""
-    out = []
-    for arm in (t, c):
-        if arm.r_source.startswith("assumed"):
-            text = f"pre-post correlation {arm.r:g}, {arm.r_source}"
-            if text not in out:
-                out.append(text)
-    if t.refused or c.refused:
-        out.append(
-            "a printed SD of change is impossible next to the SDs before and after (|r| > 1): not used"
-        )
-    return out
-
-
-def _kinds(arms: tuple[ArmView, ArmView], *, log: bool, final: bool) -> tuple[str, str, list[str]]:
-    """Stable code, words and assumptions for the kinds of location in use."""
-    kinds = {k for arm in arms for k in ((arm.post_kind,) if final else (arm.pre_kind, arm.post_kind))}
-    geometric = all(arm.spread == "geometric CI" for arm in arms)
-    made = [MADE[kind] for kind in sorted(kinds) if kind in MADE]
-    if kinds == {"mean"}:
-        if not log:
-            return "means", "means", made
-        return (
-            ("geometric-means", "geometric means", made)
-            if geometric
-            else ("log-means", "means of logarithms", made)
-        )
-    if kinds == {"converted"}:
-        return "means-to-log", "means, converted to the log scale,", made
-    if kinds <= {"median", "quartiles", "range"}:
-        return ("medians-log", "medians, on the log scale,", made) if log else ("medians", "medians", made)
-    return (
-        ("mixed-log", "means and medians, on the log scale,", made)
-        if log
-        else ("mixed", "means and medians", made)
-    )
-
-
-def _spreads(t: ArmView, c: ArmView) -> str:
-    words = [word.replace("geometric ", "") for word in dict.fromkeys((t.spread, c.spread)) if word]
-    return " and ".join(words) or "no SD"
-
-
 def _before_after(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | None:
     """Route 1: pretest-posttest-control g (Morris 2008) from means before and after."""
     sd, about_sd = standardiser(t, k)
     if not both_known(t.pre, t.post, k.pre, k.post) or not sd > 0:
         return None
-    code, words, made = _kinds((t, k), log=log, final=False)
+    code, words, made = location_kinds((t, k), log=log, final=False)
     r, source = joint_r(t, k)
     return Candidate(
         rank=10,
         code=f"pre-post-{code}",
         group="before and after",
-        route=f"pre and post {words} with {_spreads(t, k)}",
+        route=f"pre and post {words} with {spreads(t, k)}",
         cells="means",
         difference=(t.post - t.pre) - (k.post - k.pre),
         sd=sd,
@@ -199,7 +105,7 @@ def _change(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | 
     printed = both_known(t.change_sd, k.change_sd)
     if not sd > 0:
         return _change_score(c, t, k, log=log) if printed else None
-    spreads = (
+    dispersion = (
         " and ".join(dict.fromkeys(x for x in (t.change_spread, k.change_spread) if x)) or "no dispersion"
     )
     assumed = [] if printed else about_r(t, k)
@@ -209,7 +115,7 @@ def _change(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | 
         rank=20 if printed else 25,
         code="change-means-baseline-sd" if printed else "change-means-no-dispersion",
         group="change",
-        route=f"change means with {spreads} over the baseline SD",
+        route=f"change means with {dispersion} over the baseline SD",
         cells="change",
         difference=t.change - k.change,
         sd=sd,
@@ -233,12 +139,12 @@ def _change_score(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
     if not sd_change > 0 or not r < 1:
         return None
     rescaled = "the change-score d is rescaled to the SD of the values by sqrt(2(1 - r))"
-    spreads = " and ".join(dict.fromkeys((t.change_spread, k.change_spread)))
+    dispersion = " and ".join(dict.fromkeys((t.change_spread, k.change_spread)))
     return Candidate(
         rank=40,
         code="change-score-d",
         group="change",
-        route=f"change means with {spreads}, no baseline SD: change-score d",
+        route=f"change means with {dispersion}, no baseline SD: change-score d",
         cells="change",
         difference=t.change - k.change,
         sd=sd_change / math.sqrt(2 * (1 - r)),
@@ -263,13 +169,13 @@ def _final(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | N
     sd = float(pooled_sd(after_t, t.n, after_c, k.n))
     if not sd > 0:
         return None
-    code, words, made = _kinds((t, k), log=log, final=True)
+    code, words, made = location_kinds((t, k), log=log, final=True)
     log_variance = sd**2 if log else 0.0
     return Candidate(
         rank=50,
         code=f"final-{code}",
         group="final values",
-        route=f"final {words} with {_spreads(t, k)}",
+        route=f"final {words} with {spreads(t, k)}",
         cells="means",
         difference=t.post - k.post,
         sd=sd,
