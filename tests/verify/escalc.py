@@ -53,22 +53,23 @@ def check(case: dict, datasets: dict, cases: dict) -> Outcome:
         return _summary(effects.y, effects.v, case)
     if measure in ("RTET", "ZTET"):
         return _tetrachoric(effects, case)
+    if measure in ("R2F", "ZR2F"):
+        return _fixed_predictors(effects, case)
     # metafor can keep a variance where it has no estimate; there is nothing to compare then
     theirs = np.where(np.isnan(as_array(case["out"]["yi"])), np.nan, as_array(case["out"]["vi"]))
-    ours = effects.v * _known_factor(measure, effects.y)
     y_agrees, y_worst = compare(effects.y, case["out"]["yi"], rtol=TIGHT, atol=1e-12)
-    v_agrees, v_worst = compare(ours, theirs, rtol=TIGHT)
+    v_agrees, v_worst = compare(effects.v, theirs, rtol=TIGHT)
     agree = y_agrees and v_agrees
     detail = "" if agree else f"yi {y_worst:.1e}, vi {v_worst:.1e}"
     return Outcome("agree" if agree else "differ", max(y_worst, v_worst), detail)
 
 
-def _known_factor(measure: str, y: np.ndarray) -> np.ndarray | float:
-    """What metafor's variance is of ours where it is wrong (DIFFERENCES.md, ZR2F): the slope of atanh taken at R^2."""
-    if measure != "ZR2F":
-        return 1.0
-    r2 = np.tanh(y) ** 2
-    return 4 * r2 / (1 + r2) ** 2
+def _fixed_predictors(effects: Any, case: dict) -> Outcome:
+    """The estimates must agree; metafor's variance has no published formula that gives it (DIFFERENCES.md)."""
+    agree, worst = compare(effects.y, case["out"]["yi"], rtol=TIGHT)
+    if not agree:
+        return Outcome("differ", worst, "yi")
+    return Outcome("uncovered", worst, "yi agrees; vi is explained in DIFFERENCES.md")
 
 
 def _refusal(measure: str, table: dict, choices: dict, theirs: str) -> Outcome:

@@ -26,8 +26,10 @@ def raw_to_log(mean: Any, sd: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Returns
     -------
     (log mean, log SD, inflation) : (n,) each, natural logs. The sampling variance of the log mean is
-        L/n times `inflation` = 1 + L/2 because mean and SD were estimated on the raw scale: L/n alone is
-        too small (at log SD 1, n = 100 the true value is .0157, not .0100). NaN where mean <= 0 or sd < 0.
+        L/n times `inflation` = 1 + L/2 because mean and SD were estimated on the raw scale: L/n alone is too
+        small (at log SD 1, n = 100 the true value is .0157, not .0100). Simulated: within 10% for log SDs up to
+        .8 at n = 100; for log SD 1 and n = 400 still too small by 40%, as raw moments of a long tail converge
+        slowly. NaN where mean <= 0 or sd < 0.
 
     Source: Higgins, White & Anzures-Cabrera (2008), method 1, eqs. 3-5.
     """

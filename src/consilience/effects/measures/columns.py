@@ -125,6 +125,5 @@ GENOTYPES = (
 SUPERIORITY = (
     Column("probability", "ai", "probability of superiority (area under the curve)", True, 0.0, 1.0),
     *SIZES,
-    Column("ties", "mi", "proportion of ties, for the record", False, 0.0, 1.0),
 )
 GIVEN = (Column("y", "yi", "the effect size"), Column("v", "vi", "its sampling variance", low=0.0))

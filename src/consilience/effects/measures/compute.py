@@ -103,6 +103,9 @@ def _row_notes(measure: Measure, inputs: Inputs, options: Options, pair: Pair) -
     needed = np.zeros(y.shape, dtype=bool)
     for name in measure.required:
         needed |= np.isnan(inputs[name])
+    others = [inputs[column.name] for column in measure.columns if not column.required]
+    if others:  # columns of which one at least must be there
+        needed |= np.all(np.isnan(others), axis=0)
     undefined = f"{measure.name} is not defined for the numbers of"
     advice = f"Formula: {measure.formula}."
     if measure.add and options.to == "none":
