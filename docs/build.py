@@ -8,7 +8,7 @@ from pathlib import Path
 
 import consilience
 from consilience.data.describe import describe_checks, describe_tables
-from consilience.effects.describe import describe_measures
+from consilience.effects.measures.describe import describe_measures
 from consilience.report.describe import describe_results
 
 HERE = Path(__file__).parent

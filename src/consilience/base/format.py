@@ -43,6 +43,11 @@ def p_value(value: float | None) -> str:
     return text[1:] if text.startswith("0") else text
 
 
+def equals(text: str) -> str:
+    """``= .034`` or ``< .001``: what follows the letter p."""
+    return text if text.startswith("<") else f"= {text}"
+
+
 def count(value: float | int | None) -> str:
     """An integer with thousands separators."""
     if value is None or math.isnan(value):

@@ -16,8 +16,8 @@ from .reported import Reported
 NAN = float("nan")
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, repr=False)
+class Estimate(Shown):
     """One pooled answer. When `available` is False all numbers are NaN and `reason` says why.
 
     key : stable path in results.json, e.g. ``"overall"``, ``"intervention_class/cbt"``.

@@ -158,9 +158,11 @@ class FitStatistics:
         return self.aic + 2 * self.parameters * (self.parameters + 1) / left
 
 
-@dataclass(frozen=True)
-class TestResult:
+@dataclass(frozen=True, repr=False)
+class TestResult(Shown):
     """A test of one or several linear hypotheses."""
+
+    __test__ = False  # its name is no sign to a test runner
 
     name: str
     statistic: float
@@ -196,8 +198,8 @@ class Fit(Shown):
     variances: np.ndarray | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Shown):
     """Predicted means (m,) with confidence and prediction intervals; `df_pi` names the PI's convention."""
 
     estimate: np.ndarray

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .display import Shown
+
 Cell = str | float | int | None
 Align = Literal["left", "right", "center"]
 
@@ -28,8 +30,8 @@ class TableColumn:
     pair: str = ""
 
 
-@dataclass(frozen=True)
-class Table:
+@dataclass(frozen=True, repr=False)
+class Table(Shown):
     """Rows of cells under titled columns.
 
     key : stable identifier (the anchor in the report is ``table-<key>``).

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import InputError, UsageError
+from ..base.format import plural
 from ..base.options import suggestion
 from ..data.assemble import Decisions, assemble
 from ..data.decisions import Acceptance, is_data_finding, settle, unused_acceptances
@@ -43,7 +44,7 @@ EFFECT_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Loaded:
     """A review as loaded; data errors are notes, so look at `errors` before computing.
 
@@ -65,6 +66,20 @@ class Loaded:
     folder: Path
     protocol: str = ""
     accepted: tuple[Acceptance, ...] = ()
+
+    def __str__(self) -> str:
+        title = self.plan.title if self.plan is not None else "A review whose protocol has errors"
+        tables = self.reported
+        rows = ", ".join(
+            f"{len(t)} rows of {t.file}"
+            for t in (tables.trials, tables.arms, tables.contrasts, tables.risk_of_bias)
+            if len(t)
+        )
+        found = [note for note in self.notes if note.severity != "info"]
+        counts = f"{plural(len(self.errors), 'error')}, {plural(len(found) - len(self.errors), 'warning')}"
+        return "\n".join([title, rows or "no rows", counts, *map(str, found)])
+
+    __repr__ = __str__
 
     @property
     def errors(self) -> tuple[Note, ...]:

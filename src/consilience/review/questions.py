@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..base.format import interval, number, p_value, percent, plural
+from ..base.format import equals, interval, number, p_value, percent, plural
 from ..base.options import suggestion
 from ..inference import wald_test
 from ..models import fit
@@ -148,7 +148,7 @@ def _difference_answer(title: str, test: TestResult | None, plan: Plan) -> str:
         return f"{title}: fewer than two groups have two or more trials, so no difference can be tested."
     if not np.isfinite(test.p_value):
         return f"{title}: the test of difference is not available. {test.note}".strip()
-    figures = f"HTZ F({test.df1:.0f}, {number(test.df2, 1)}) = {number(test.statistic)}, p {_p(test.p_value)}"
+    figures = f"HTZ F({test.df1:.0f}, {number(test.df2, 1)}) = {number(test.statistic)}, p {equals(p_value(test.p_value))}"
     if test.df2 < 4:
         return f"{title}: too few trials to test a difference reliably ({figures}); differences between rows are no finding."
     if test.p_value < 1 - plan.level:
@@ -156,11 +156,6 @@ def _difference_answer(title: str, test: TestResult | None, plan: Plan) -> str:
     return (
         f"{title}: no evidence that the groups differ ({figures}); differences between rows are no finding."
     )
-
-
-def _p(value: float) -> str:
-    text = p_value(value)
-    return text if text.startswith("<") else f"= {text}"
 
 
 def consistency_lines(estimates: list[Estimate]) -> list[str]:
@@ -238,7 +233,7 @@ def _slope_question(effects: Effects, plan: Plan, spec: Spec, moderator: Moderat
         effects, spec, (x - np.mean(x)) / moderator.per, key=key, label=moderator.label, unit=unit
     )
     span = f"{moderator.label} ranged from {np.min(x):g} to {np.max(x):g} {moderator.unit}".strip()
-    figures = f"{number(estimate.estimate)} {interval(estimate.ci_low, estimate.ci_high)} {unit}, p {_p(estimate.p_value)}"
+    figures = f"{number(estimate.estimate)} {interval(estimate.ci_low, estimate.ci_high)} {unit}, p {equals(p_value(estimate.p_value))}"
     if estimate.trust:
         answer = f"{moderator.label.capitalize()}: {figures}. {estimate.trust}"
     elif estimate.p_value < 1 - plan.level:
@@ -275,7 +270,7 @@ def small_study_question(effects: Effects, plan: Plan, spec: Spec) -> Question:
             key, "small-study", title, (unavailable(key, title, reason, effects=inside),), answer=reason
         )
     found = slope(inside, spec, x, key=key, label="small-study slope", unit="g per unit of sqrt(1/nT + 1/nC)")
-    figures = f"slope {number(found.estimate)} {interval(found.ci_low, found.ci_high)}, p {_p(found.p_value)}"
+    figures = f"slope {number(found.estimate)} {interval(found.ci_low, found.ci_high)}, p {equals(p_value(found.p_value))}"
     if found.trust:
         answer = f"The test is not trustworthy here ({figures}). {found.trust}"
     elif found.p_value < 0.1 and found.estimate > 0:

@@ -6,7 +6,7 @@ from .html import table_id, to_html
 from .latex import to_latex
 from .markdown import to_markdown
 from .raw import csv_rows, to_dataframe
-from .show import show
+from .show import show, show_html
 from .text import to_text
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "csv_rows",
     "estimate_table",
     "show",
+    "show_html",
     "table_id",
     "to_dataframe",
     "to_html",

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import singledispatch
+from html import escape
 
 from ..base.errors import InputError
-from ..base.format import count, interval, number, plural
+from ..base.format import count, equals, interval, number, p_value, plural
 from ..base.grid import clean, grid, wrap
-from ..records import Analysis, Effects, Estimate, Fit, Note, Plan, Reported, Table
+from ..records import Analysis, Effects, Estimate, Fit, Note, Plan, Prediction, Reported, Table, TestResult
 from .build_data import dropped_table, effects_table
 from .build_estimates import estimate_table, percent_table, summary_table
 from .build_fit import coefficients_table, components_table
-from .build_notes import notes_table, outcomes_table
+from .build_notes import outcomes_table
+from .html import to_html
 from .text import to_text
 
 WIDTH = 100
@@ -30,6 +32,7 @@ BRIEF = (
     "p_value",
     "caveat",
 )
+OUTCOMES_BRIEF = ("name", "better", "family", "scale", "r", "r_low", "r_high")
 EFFECTS_BRIEF = (
     "study",
     "outcome",
@@ -77,9 +80,18 @@ def _lines(*lines: str) -> str:
     return "\n".join(piece for line in lines for piece in wrap(clean(line), WIDTH)) + "\n"
 
 
+def show_html(record: object) -> str:
+    """The notebook view: a table as a table, anything else as its text; all of it escaped."""
+    if isinstance(record, Table):
+        return to_html(record)
+    return f"<pre>{escape(show(record), quote=False)}</pre>"
+
+
 @singledispatch
 def show(record: object) -> str:
-    """The summary of a Fit, Effects, Analysis, Estimate, Reported, Plan or Table, at most 100 columns wide.
+    """The summary of a record (Analysis, Effects, Estimate, Fit, Plan, Prediction, Reported, Table, TestResult).
+
+    At most 100 columns wide.
 
     Raises InputError (``cannot-show``) for anything else.
     """
@@ -131,10 +143,9 @@ def _(record: Reported) -> str:
     names = ("trials", "arms", "contrasts", "risk_of_bias")
     rows = [[name, getattr(record, name).file, count(len(getattr(record, name)))] for name in names]
     lines = grid([["table", "file", "rows"], *rows], ["left", "left", "right"])
-    parts = ["\n".join(lines) + "\n"]
-    if record.notes:
-        parts.append(_head(notes_table(record.notes)))
-    return "\n".join(parts)
+    found = [str(note) for note in record.notes if note.severity != "info"]
+    more = [f"... and {len(found) - FEW} more."] if len(found) > FEW else []
+    return "\n".join(lines) + "\n\n" + _lines(*_notes_line(record.notes), *found[:FEW], *more)
 
 
 @show.register
@@ -149,7 +160,40 @@ def _(record: Plan) -> str:
         f"ρ = {number(plan.rho, 1)}; level {number(100 * plan.level, 0)}%; smallest g that matters {number(plan.relevance)}.",
         f"{plural(len(plan.decisions), 'declared decision')}; {plural(len(plan.moderators), 'moderator')}.",
     ]
-    return _lines(*lines) + "\n" + to_text(outcomes_table(plan), width=WIDTH)
+    declared = _only(outcomes_table(plan), OUTCOMES_BRIEF)
+    return _lines(*lines) + "\n" + to_text(declared, width=WIDTH)
+
+
+@show.register
+def _(record: Prediction) -> str:
+    rows = [
+        [number(y, 4), interval(low, high, 4), interval(pi_low, pi_high, 4), number(df, 1)]
+        for y, low, high, pi_low, pi_high, df in zip(
+            record.estimate,
+            record.ci_low,
+            record.ci_high,
+            record.pi_low,
+            record.pi_high,
+            record.df,
+            strict=True,
+        )
+    ]
+    level = f"{100 * record.level:g}%"
+    head = ["predicted", f"{level} CI", f"{level} prediction interval", "df"]
+    lines = grid([head, *rows], ["right"] * 4)
+    return "\n".join(lines) + "\n" + _lines(f"Prediction interval: {record.pi_method}.")
+
+
+@show.register
+def _(record: TestResult) -> str:
+    df = (
+        number(record.df1, 0)
+        if record.df2 == float("inf")
+        else f"{number(record.df1, 0)}, {number(record.df2, 1)}"
+    )
+    return _lines(
+        f"{record.name}({df}) = {number(record.statistic, 3)}, p {equals(p_value(record.p_value))} {record.note}".strip()
+    )
 
 
 @show.register
