@@ -40,6 +40,7 @@ def why_not(c: Comparison, views: list[tuple[bool, ArmView, ArmView]]) -> Failur
 
 
 def note_scale(candidate: Candidate, choice: Choice) -> None:
+    """Say so where the scale of the printed numbers is not the one that the protocol declares."""
     if choice.rule.scale == "log" and candidate.scale == "raw":
         more = "the outcome is declared skewed, but the printed numbers allow only the raw scale"
     elif choice.rule.scale == "raw" and candidate.scale == "log":
