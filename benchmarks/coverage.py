@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from consilience.base.format import number, percent
 from consilience.datasets import MARKERS, Truth, drawn_trials, planted
 from consilience.datasets.design import DrawnTrial
 from consilience.datasets.estimand import true_g, true_log_ratio
@@ -178,9 +179,9 @@ HEADER = (
 def line(name: str, s: Summary) -> str:
     """A row of the page; percent changes as percent, their errors as log ratios."""
     if s.quantity == "g":
-        true, estimate = f"{s.true:.3f}", f"{s.estimate:.3f}"
+        true, estimate = (number(x, 3) for x in (s.true, s.estimate))
     else:
-        true, estimate = (f"{100 * math.expm1(x):+.1f}%" for x in (s.true, s.estimate))
+        true, estimate = (percent(100 * math.expm1(x)) for x in (s.true, s.estimate))
     covered = f"{100 * s.coverage:.1f}%"
     return (
         f"| {name} | {s.quantity} | {s.n:,} | {covered} | {100 * s.monte_carlo_se:.1f}% | {true} | {estimate} "
@@ -193,17 +194,17 @@ INTRODUCTION = """# Do the intervals cover a planted truth?
 Each row: reviews are simulated person by person (`consilience example planted`), printed as journals print them,
 read back, turned into effects and pooled with the primary model (CHE, REML, CR2, Satterthwaite), exactly as
 `consilience run` does. *Covered* is the share of seeds whose 95% interval contains the planted value: 95% is nominal,
-and 93% to 97% is what we ask of the first table. True and estimated percent changes are shown as percent; the SD of
-the error and the mean SE are on the scale of the model (g, or log ratio of ratios).
+and 93% to 97%, up to the Monte Carlo error, is what we ask of the first table. True and estimated percent changes are
+shown as percent; the SD of the error and the mean SE are on the scale of the model (g, or log ratio of ratios).
 
 The true value is the one that the pooled figure estimates (`consilience.datasets.truth_of`): the planted g where all
 effects share it; else, and always for percent changes, because markers differ in log SD, the precision-weighted mean
 of the true values over the effects analysed.
 
-Two things to see here. Pooled g lies about .005 below the planted g: an effect that comes out large has a larger
-estimated variance, hence less weight (g enters its own variance). And where one marker is far more stable than the
-others of its family, a pooled percent change is mostly that marker's, and its weight moves with the estimated
-heterogeneity: the interval of such a mixture covers a little less than 95%.
+Two things to see here. Pooled g lies .005 to .01 below the planted g: an effect that comes out large has a larger
+estimated variance, hence less weight (g enters its own variance: about -g/N for a trial of N people). And where one
+marker is far more stable than the others of its family, a pooled percent change is mostly that marker's, and its
+weight moves with the estimated heterogeneity: the interval of such a mixture covers a little less than 95%.
 """
 
 
