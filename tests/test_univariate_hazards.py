@@ -5,7 +5,6 @@ from __future__ import annotations
 import mpmath as mp
 import numpy as np
 import pytest
-from exact_reml import coefficients, log_likelihood, q_statistic, score
 
 from consilience.base.distributions import chi2_isf, chi2_ppf
 from consilience.inference.intervals import heterogeneity_intervals
@@ -14,6 +13,7 @@ from consilience.likelihood.batch import fit_batch
 from consilience.likelihood.prepare import prepare
 from consilience.models import fit
 from consilience.records import Design, Effects, Spec
+from exact_reml import coefficients, log_likelihood, q_statistic, score
 
 
 @pytest.fixture

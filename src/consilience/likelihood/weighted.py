@@ -24,7 +24,7 @@ HEAVY = 0.9  # a leverage above this is recomputed from the other studies
 SPREAD = 1e6  # ratio of weights from which the basis is orthonormalised twice
 
 
-class _once:  # noqa: N801  a decorator
+class _once:
     """An attribute computed at first use. (functools.cached_property takes a lock, which costs more than the sums.)"""
 
     def __init__(self, compute: Callable[[Any], np.ndarray]) -> None:

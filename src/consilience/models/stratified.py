@@ -73,7 +73,7 @@ def mantel_haenszel(
     columns, labels = _checked(counts, study)
     if measure in OF_TABLES:
         tables = Tables(*columns)
-        estimate, variance = OF_TABLES[measure](tables)
+        estimate, variance = _informative(OF_TABLES[measure](tables))
         effects = _table_effects(tables, labels, measure)
         tests = {"MH": _chi2("Mantel-Haenszel", association(tables, correct=correct), 1)}
         if measure == "OR":
@@ -82,7 +82,7 @@ def mantel_haenszel(
             tests["Tarone"] = _chi2("Tarone", corrected, used - 1)
     else:
         rates = Rates(*columns)
-        estimate, variance = OF_RATES[measure](rates)
+        estimate, variance = _informative(OF_RATES[measure](rates))
         effects = _rate_effects(rates, labels, measure)
         tests = {"MH": _chi2("Mantel-Haenszel", association(rates, correct=correct), 1)}
     return _fit(effects, (estimate, variance), tests=tests, level=level, method="Mantel-Haenszel, normal")
@@ -100,7 +100,15 @@ def peto_odds_ratio(
     used = tables.variance > 0
     v = 1 / tables.variance[used]
     effects = Effects(tables.excess[used] * v, v, labels[used], measure="PETO")
-    return _fit(effects, peto(tables), tests={}, level=level, method="Peto, normal")
+    return _fit(effects, _informative(peto(tables)), tests={}, level=level, method="Peto, normal")
+
+
+def _informative(common: tuple[float, float]) -> tuple[float, float]:
+    if not np.isfinite(common[0]) or not common[1] > 0:
+        raise InputError(
+            "No stratum carries information: there are no events in one of the groups.", code="no-events"
+        )
+    return common
 
 
 def _checked(counts: Sequence[np.ndarray], study: np.ndarray | None) -> tuple[list[np.ndarray], np.ndarray]:
@@ -113,6 +121,10 @@ def _checked(counts: Sequence[np.ndarray], study: np.ndarray | None) -> tuple[li
         row = int(np.nonzero(((table < 0) | np.isinf(table)).any(axis=0))[0][0])
         raise InputError(f"Study {labels[row]} has counts {table[:, row].tolist()}.", code="counts")
     used = ~np.isnan(table).any(axis=0) & (table[0] + table[1] > 0) & (table[2] + table[3] > 0)
+    if not used.any():
+        raise InputError(
+            "No stratum carries information: there are no events or no people.", code="no-events"
+        )
     return [column[used] for column in columns], labels[used]
 
 
@@ -150,10 +162,6 @@ def _fit(
     effects: Effects, common: tuple[float, float], *, tests: dict[str, TestResult], level: float, method: str
 ) -> Fit:
     estimate, variance = common
-    if not np.isfinite(estimate) or not variance > 0:
-        raise InputError(
-            "No stratum carries information: there are no events in one of the groups.", code="no-events"
-        )
     se, k = np.sqrt(variance), effects.k
     half = float(normal_isf((1 - level) / 2)) * se
     z = estimate / se
