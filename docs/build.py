@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def reference_page() -> str:
     return "\n".join(parts)
 
 
+def forest() -> str:
+    """The forest plot of the shipped review, as in its report."""
+    from consilience.plots import figure, figure_svg
+
+    with tempfile.TemporaryDirectory() as folder:
+        consilience.copy_example("immune", Path(folder) / "immune")
+        analysis = consilience.run(Path(folder) / "immune")
+    return figure_svg(figure(analysis, "forest")[0])
+
+
 def pages() -> dict[str, str]:
     """File name -> text of each generated page."""
     made = {
@@ -39,7 +50,8 @@ def pages() -> dict[str, str]:
         "measures.md": describe_measures(),
         "results.md": describe_results(),
     }
-    return {name: NOTICE + text.rstrip() + "\n" for name, text in made.items()}
+    found = {name: NOTICE + text.rstrip() + "\n" for name, text in made.items()}
+    return {**found, "img/forest.svg": forest()}
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ def make_effects(
         "randomised": text(["yes"] * k),
         "risk_of_bias": np.repeat(text([("low", "some", "high")[i % 3] for i in range(n_trials)]), per_trial),
         "route_code": text(["means" if i % 4 else "statistic" for i in range(k)]),
+        "route_group": text(["before and after" if i % 4 else "statistic" for i in range(k)]),
         "route": text(["pre and post means" if i % 4 else "from t" for i in range(k)]),
         "assumptions": text([""] * k),
         "mean_age": np.repeat(rng.uniform(20, 70, n_trials), per_trial),

@@ -162,7 +162,7 @@ def a_fit() -> Fit:
         ),
         (ANALYSIS.effects, ["25 effects", "14 trials", "... and 13 more.", "Arm sizes unknown."]),
         (ANALYSIS.reported, ["trials.csv", "arms.csv", "ci-excludes-estimate"]),
-        (ANALYSIS.plan, ["Navarro", "ρ = 0.6", "usual care"]),
+        (ANALYSIS.plan, ["[0.49, 0.75]", "ρ = 0.6", "usual care"]),
         (ANALYSIS.overall, ["prediction interval", "Trials in favour"]),
         (TABLES["tipping"], ["below .12"]),
     ],

@@ -9,6 +9,7 @@ import numpy as np
 
 from consilience.data.schema import ARMS, CONTRASTS, JUDGEMENTS
 from consilience.records import Columns, OutcomeRule, Reported
+from consilience.records.effects import BETWEEN
 
 from .candidates import NAN, Candidate
 from .cells import Cells
@@ -41,7 +42,7 @@ def effect_columns(reported: Reported, rows: Sequence[Row], cells: Cells) -> dic
         "route": _texts(c.route for c in candidates),
         "route_code": _texts(c.code for c in candidates),
         "route_group": _texts(c.group for c in candidates),
-        "assumptions": _texts("; ".join(c.assumptions) for c in candidates),
+        "assumptions": _texts(BETWEEN.join(c.assumptions) for c in candidates),
         "basis": _texts(c.basis for c in candidates),
         "scale": _texts(c.scale for c in candidates),
         "sd_used": _floats(c.sd if c.scale else NAN for c in candidates),

@@ -11,6 +11,8 @@ import numpy as np
 from .display import Shown
 from .note import Note
 
+BETWEEN = " \u00b7 "  # between the assumptions of one effect, which may themselves hold semicolons
+
 
 @dataclass(frozen=True, eq=False)
 class Block:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..base.format import number, plural
 from ..records import Effects, Plan
+from ..records.effects import BETWEEN
 
 REFERENCES = {
     "morris2008": "Morris SB. Estimating effect sizes from pretest-posttest-control group designs. Organ Res Methods. 2008;11(2):364-386.",
@@ -66,10 +67,8 @@ def assumptions(plan: Plan, effects: Effects) -> tuple[str, ...]:
     """What had to be assumed, most frequent first, with how many effects rest on it."""
     counted: dict[str, int] = {}
     for text in effects["assumptions"] if effects.k else ():
-        for sentence in str(text).split(";"):
-            sentence = sentence.strip()
-            if sentence:
-                counted[sentence] = counted.get(sentence, 0) + 1
+        for sentence in filter(None, str(text).split(BETWEEN)):
+            counted[sentence] = counted.get(sentence, 0) + 1
     lines = [
         f"{sentence} ({plural(n, 'effect')})"
         for sentence, n in sorted(counted.items(), key=lambda item: (-item[1], item[0]))

@@ -139,21 +139,28 @@ def inclusion_scenarios(primary: Primary) -> Iterator[Scenario]:
     yield scenario(primary, effects, key="bias/judged", group=group, label=label)
 
 
+ROUTE_GROUPS = {
+    "before and after": "means before and after",
+    "change": "mean changes",
+    "final values": "means after treatment only",
+    "statistic": "test statistics, odds ratios and counts",
+}
+
+
 def route_scenarios(primary: Primary) -> Iterator[Scenario]:
-    """Each way of making an effect left out in turn, and the best-documented way alone."""
-    codes = primary.effects["route_code"].astype(str)
-    group = "How effects were made"
-    for code in sorted(set(codes.tolist())):
-        label = f"without effects from {primary.effects['route'][codes == code][0]}"
-        name = _route_name(primary.effects, codes, code)
-        label = f"without effects made from {name}"
-        yield scenario(
-            primary, primary.effects.take(codes != code), key=f"route/{code}", group=group, label=label
-        )
-
-
-def _route_name(effects: Effects, codes: np.ndarray, code: str) -> str:
-    return code.replace("-", " ")
+    """Each kind of printed form left out in turn; means before and after alone; nothing converted to logarithms."""
+    effects, title = primary.effects, "How effects were made"
+    groups = effects["route_group"].astype(str)
+    for group in sorted(set(groups.tolist())):
+        label = f"without effects made from {ROUTE_GROUPS.get(group, group)}"
+        key = f"route/without/{group.replace(' ', '-')}"
+        yield scenario(primary, effects.take(groups != group), key=key, group=title, label=label)
+    best = groups == "before and after"
+    label = "only effects made from means before and after"
+    yield scenario(primary, effects.take(best), key="route/only/before-and-after", group=title, label=label)
+    converted = np.array([code.endswith("-to-log") for code in effects["route_code"]])
+    label = "without effects converted from raw means to logarithms"
+    yield scenario(primary, effects.take(~converted), key="route/without/converted", group=title, label=label)
 
 
 def time_scenarios(primary: Primary) -> Iterator[Scenario]:
