@@ -80,15 +80,16 @@ def _solve(h: np.ndarray, k: np.ndarray, p: np.ndarray) -> np.ndarray:
     """theta with Phi2(h, k; sin theta) = p by Newton steps kept inside a shrinking bracket."""
     target = p - np.asarray(normal_cdf(h)) * np.asarray(normal_cdf(k))
     low, high = np.full(h.shape, -np.pi / 2), np.full(h.shape, np.pi / 2)
-    theta = np.zeros_like(h)
+    theta, open_rows = np.zeros_like(h), np.arange(len(h))
     for _ in range(STEPS):
-        gap = _upper_left(h, k, theta) - target
-        low, high = np.where(gap < 0, theta, low), np.where(gap > 0, theta, high)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            step = theta - gap / _density(h, k, theta)
-        inside = (step > low) & (step < high)
-        following = np.where(gap == 0, theta, np.where(inside, step, (low + high) / 2))
-        if np.all(np.abs(following - theta) <= 1e-15):
+        rows, at = open_rows, theta[open_rows]
+        gap = _upper_left(h[rows], k[rows], at) - target[rows]
+        low[rows], high[rows] = np.where(gap < 0, at, low[rows]), np.where(gap > 0, at, high[rows])
+        step = at - gap / _density(h[rows], k[rows], at)
+        inside = (step > low[rows]) & (step < high[rows])
+        following = np.where(gap == 0, at, np.where(inside, step, (low[rows] + high[rows]) / 2))
+        theta[rows] = following
+        open_rows = rows[np.abs(following - at) > 1e-14]
+        if not len(open_rows):
             break
-        theta = following
     return theta
