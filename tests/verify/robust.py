@@ -206,9 +206,7 @@ def _fit(model: Fit, case: dict) -> Outcome:
     free = replace(model.spec, terms=tuple(replace(t, variance=None) for t in model.spec.terms))
     found = fit(model.effects, free, design=model.design)
     ahead = found.loglik - (out["logLik"] if "logLik" in out else out["fit_stats"]["REML"]["ll"])
-    result = _outcome(
-        [("beta", c.estimate, out["beta"]), ("se", c.se if free.test == "z" else c.se, out["se"])]
-    )
+    result = _outcome([("beta", c.estimate, out["beta"]), ("se", c.se, out["se"])])
     return result if ahead > -1e-8 else Outcome("differ", ahead, f"log-likelihood lower by {-ahead:.1e}")
 
 

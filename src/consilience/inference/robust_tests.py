@@ -29,6 +29,7 @@ def robust_coefficients(
 
     Parameters
     ----------
+    correction : small-sample correction of the covariance.
     reference : t with Satterthwaite, m - 1 (naive-t) or m - p (naive-tp) degrees of freedom for m clusters and p
         coefficients, normal, or a saddlepoint approximation (p-values only, no interval).
 
@@ -39,7 +40,9 @@ def robust_coefficients(
         robust = robust_covariance(working_of(fit), correction)
         beta, p = robust.working.beta, len(robust.working.beta)
         m = robust.working.n_clusters
-        se = np.sqrt(np.diag(robust.covariance))
+        own_df = satterthwaite(robust, np.eye(p))
+        # a coefficient that one cluster alone carries has residuals of zero there, hence no robust variance
+        se = np.where(np.isfinite(own_df), np.sqrt(np.maximum(np.diag(robust.covariance), 0.0)), np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = beta / se
         if reference == "saddlepoint":
@@ -47,11 +50,7 @@ def robust_coefficients(
             p_value = np.array([saddlepoint_p(robust, i, float(t[i]))[0] for i in range(p)])
         else:
             given = {"naive-t": m - 1, "naive-tp": m - p, "z": np.inf}
-            df = (
-                satterthwaite(robust, np.eye(p))
-                if reference == "satterthwaite"
-                else np.full(p, given[reference])
-            )
+            df = own_df if reference == "satterthwaite" else np.full(p, float(given[reference]))
             p_value = t_two_sided(t, df)
         half = t_isf((1 - level) / 2, df) * se
     return Coefficients(

@@ -7,7 +7,7 @@ covariance, however large or collinear the moderators are. `root` takes them bac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..likelihood.build import Setup, build
 from ..likelihood.gaussian import Evaluation, evaluate
 from ..likelihood.terms import column, partition
 from ..records import Effects, Fit, Spec
+from .rve_weights import WORKING_MODELS, row_variances
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +135,20 @@ def _user_weighted(
     )
 
 
+def working_effects(fit: Fit, *, within: bool = False) -> Effects:
+    """The effects with the covariance that a fit's weights come from: their own, or the working variances of RVE
+    (`within` a study: without the variance between studies)."""
+    if fit.spec.method not in WORKING_MODELS:
+        return fit.effects
+    tau2, omega2 = (*fit.components.variance.tolist(), 0.0)[:2]
+    if within:
+        tau2 = 0.0
+    return replace(fit.effects, v=row_variances(fit.effects, fit.spec, tau2=tau2, omega2=omega2), blocks=())
+
+
 def working_of(fit: Fit) -> Working:
     """Rebuild the working model of a fit from its records (milliseconds at 5,000 effects)."""
-    setup = build(fit.effects, fit.design, fit.spec)
+    setup = build(working_effects(fit), fit.design, fit.spec)
     theta = setup.scale_theta(fit.components.theta, -1)
     at = evaluate(setup.problem, theta, reml=fit.spec.method == "REML", derivatives=False)
     if at is None:

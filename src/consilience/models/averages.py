@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
-from ..inference.working import merged_blocks
+from ..inference.working import merged_blocks, working_effects
 from ..likelihood.build import build
 from ..likelihood.terms import partition
 from ..records import Fit, Intercept, StudyAverages, Term
@@ -22,30 +22,34 @@ def study_averages(fit: Fit) -> StudyAverages:
     ------
     InputError ``clusters-not-independent`` if the model correlates effects of different studies.
     """
-    effects = fit.effects
     with one_blas_thread():
-        setup = build(effects, fit.design, fit.spec)
-        layout = setup.problem.layout
-        theta = setup.scale_theta(fit.components.theta, -1)
-        between = [_is_between(fit, term) for term in fit.spec.terms]
-        within = np.where([between[p.term] for p in setup.parameters], 0.0, theta) if len(theta) else theta
-        study = partition(effects, ("study",))[layout.order]
-        y = layout.to_working(np.ldexp(effects.y, -setup.exponent))
-        one = layout.to_working(np.ones(effects.k))
-        m = int(np.max(study)) + 1
-        precision, total, weight = np.empty(m), np.empty(m), np.empty(m)
-        for codes, rows, blocks in merged_blocks(layout.covariances(within), study):
-            solved = _solve(blocks, one[rows])
-            precision[codes] = np.sum(solved * one[rows], axis=1)
-            total[codes] = np.sum(solved * y[rows], axis=1)
-        for codes, rows, blocks in merged_blocks(layout.covariances(theta), study):
-            weight[codes] = np.sum(_solve(blocks, one[rows]) * one[rows], axis=1)
+        precision, total = _sums(fit, within=True)
+        weight, _ = _sums(fit, within=False)
     return StudyAverages(
-        study=effects.studies,
-        estimate=np.ldexp(total / precision, setup.exponent),
-        se=np.ldexp(1.0 / np.sqrt(precision), setup.exponent),
+        study=fit.effects.studies,
+        estimate=total / precision,
+        se=1.0 / np.sqrt(precision),
         weight=100.0 * weight / np.sum(weight),
     )
+
+
+def _sums(fit: Fit, *, within: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(m,) 1'N_j^-1 1 and 1'N_j^-1 y by study; `within` leaves out what all effects of a study share."""
+    setup = build(working_effects(fit, within=within), fit.design, fit.spec)
+    layout = setup.problem.layout
+    theta = setup.scale_theta(fit.components.theta, -1)
+    if within and len(theta):
+        between = [_is_between(fit, term) for term in fit.spec.terms]
+        theta = np.where([between[p.term] for p in setup.parameters], 0.0, theta)
+    study = partition(fit.effects, ("study",))[layout.order]
+    y = layout.to_working(np.ldexp(fit.effects.y, -setup.exponent))
+    one = layout.to_working(np.ones(fit.effects.k))
+    precision, total = np.empty(fit.effects.n_studies), np.empty(fit.effects.n_studies)
+    for codes, rows, blocks in merged_blocks(layout.covariances(theta), study):
+        solved = _solve(blocks, one[rows])
+        precision[codes] = np.sum(solved * one[rows], axis=1)
+        total[codes] = np.sum(solved * y[rows], axis=1)
+    return np.ldexp(precision, -2 * setup.exponent), np.ldexp(total, -setup.exponent)
 
 
 def _solve(blocks: np.ndarray, one: np.ndarray) -> np.ndarray:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ..records import Design, Effects, Fit, Spec
+from dataclasses import replace
+
+from ..inference.rve_weights import WORKING_MODELS
+from ..records import Design, Effects, Fit, Intercept, Spec
 from .location_scale import fit_location_scale
-from .multilevel import fit_multilevel
+from .multilevel import METHODS, fit_multilevel
+from .rve import fit_working_model
 from .univariate import fit_univariate, is_univariate
 
 
@@ -23,6 +27,18 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
     matrix = Design.intercept(effects.k) if design is None else design
     if spec.scale is not None:
         return fit_location_scale(effects, matrix, spec)
+    if spec.method in WORKING_MODELS:
+        return fit_working_model(effects, matrix, spec)
     if is_univariate(effects, spec):
         return fit_univariate(effects, matrix, spec)
+    if spec.method not in METHODS and is_univariate(effects, replace(spec, test="z")):
+        return _moments_then_robust(effects, matrix, spec)
     return fit_multilevel(effects, matrix, spec, start=start)
+
+
+def _moments_then_robust(effects: Effects, design: Design, spec: Spec) -> Fit:
+    """tau^2 by an estimator without a likelihood, then the coefficients with the robust test that was asked for."""
+    first = fit_univariate(effects, design, replace(spec, test="z"))
+    given = replace(spec, terms=(Intercept(("row",), float(first.components.variance[0])),), method="REML")
+    second = fit_multilevel(effects, design, given)
+    return replace(second, spec=spec, heterogeneity=first.heterogeneity, optimum=first.optimum)

@@ -24,6 +24,8 @@ Estimator = Literal[
     "DLIT",
     "GENQ",
     "GENQM",
+    "CORR",
+    "HIER",
 ]
 Test = Literal[
     "z",
@@ -141,6 +143,7 @@ class Spec:
     level : confidence level.
     weights : column of the weights of the effects in the coefficients, ``"equal"``, or "" = inverse variance
         (models with one effect per study only).
+    rho : correlation of the effects of a study in the working model ``"CORR"``.
     scale : design of the variance of the intercept per row (location-scale model), or None.
     """
 
@@ -150,6 +153,7 @@ class Spec:
     cluster: str = "study"
     level: float = 0.95
     weights: str = ""
+    rho: float = 0.8
     scale: Scale | None = None
 
     @classmethod
@@ -163,6 +167,16 @@ class Spec:
     def equal_effects(cls, test: Test = "z", *, level: float = 0.95) -> Spec:
         """One true effect behind all studies."""
         return cls((), "EE", test, level=level)
+
+    @classmethod
+    def correlated(cls, *, rho: float = 0.8, level: float = 0.95) -> Spec:
+        """Correlated-effects working model with robust inference (Hedges, Tipton & Johnson 2010)."""
+        return cls((), "CORR", "CR2", level=level, rho=rho)
+
+    @classmethod
+    def hierarchical(cls, *, level: float = 0.95) -> Spec:
+        """Hierarchical-effects working model with robust inference (Hedges, Tipton & Johnson 2010)."""
+        return cls((), "HIER", "CR2", level=level)
 
     @classmethod
     def che(cls, *, level: float = 0.95) -> Spec:
