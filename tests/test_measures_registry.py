@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from consilience.base.errors import InputError, OptionError
-from consilience.effects.measures import MEASURES, VTYPES, effect_size, families, find_measure
+from consilience.effects.measures import MEASURES, VTYPES, effect_size, families, find_measure, read_back
 
 # the names of metafor 5.1's escalc
 ESCALC = [
@@ -233,3 +233,22 @@ def test_inputs_are_not_changed():
     effect_size("PLO", columns)
     for name, values in columns.items():
         np.testing.assert_array_equal(values, before[name])
+
+
+def test_reading_back_undoes_the_scale():
+    """From the example's effect back to the plain number that it was made of."""
+    plain = {
+        "OR": (12 / 48) / (24 / 34), "RR": (12 / 60) / (24 / 58), "IRR": (14 / 410) / (27 / 395), "ZCOR": 0.31,
+        "ZR2": 0.28, "PLN": 9 / 52, "PLO": 9 / 52, "PRZ": 9 / 52, "PAS": 9 / 52, "IRLN": 14 / 410, "IRS": 14 / 410,
+        "AHW": 0.86, "ABT": 0.86, "MNLN": 22.4, "PR": 9 / 52, "MN": 22.4, "COR": 0.31,
+    }  # fmt: skip
+    for name, value in plain.items():
+        assert read_back(name, effect_size(name, MEASURES[name].example).y)[0] == pytest.approx(
+            value, rel=1e-12
+        )
+    double = effect_size("PFT", MEASURES["PFT"].example)
+    assert read_back("PFT", double.y, n=52)[0] == pytest.approx(9 / 52, rel=1e-12)
+    with pytest.raises(InputError, match="sample sizes"):
+        read_back("PFT", double.y)
+    for measure in MEASURES.values():
+        assert np.isfinite(read_back(measure.id, effect_size(measure.id, measure.example).y, n=52)).all()

@@ -69,7 +69,7 @@ class Measure:
 
     id : metafor's short name, e.g. ``"SMD"``; name : the field's plain name; family : heading in the documentation.
     columns : inputs; compute : columns and options to (y, v), vectorised, NaN where not defined.
-    scale : what `y` is measured in; back : name of the back-transformation for reading ("" if y is read as it is).
+    scale : what `y` is measured in; back : name in `back_scales.TRANSFORMS` to read it ("" if y is read as it is).
     vtypes : variance estimators, the default first; add, to : default continuity correction (add 0 = none).
     mirror : what `flip` does: ``sign`` or ``complement`` (1 - y); "" where there are no two groups.
     formula, when, source : for the documentation; example : one row of inputs for the worked example.
