@@ -23,7 +23,7 @@ def test_reference_cases_agree(reader):
     found = {case["id"]: reader.check(case, content["datasets"], {}) for case in content["cases"]}
     assert [name for name, outcome in found.items() if outcome.status == "differ"] == []
     uncovered = {name for name, outcome in found.items() if outcome.status == "uncovered"}
-    assert all(name.startswith("rma.ls") or name.split("/")[1] in UNKNOWN_FORMULA for name in uncovered)
+    assert all(name.split("/")[1] in UNKNOWN_FORMULA for name in uncovered)
 
 
 def test_readers_take_their_data_from_the_file():

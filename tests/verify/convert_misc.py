@@ -1,7 +1,7 @@
 """metafor's conversions, transformations, working covariances, aggregation and regressions from matrices.
 
 Each kind of call has a reader that takes data and arguments from the file. Location-scale models (``rma.ls``) are
-models, not conversions; they are checked where the models are.
+checked by the reader of univariate models.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from consilience.effects.correlation_matrices import correlation_covariance, reg
 from consilience.effects.working_covariance import Pattern, working_covariance
 from consilience.records import Effects
 from verify import Outcome, as_array, compare
+from verify.rma_uni import check_location_scale
 
 TOPIC = "convert_misc"
 Data = dict[str, list]
@@ -339,11 +340,13 @@ def tolerance(case: dict) -> float:
 
 
 def check(case: dict, datasets: dict, cases: dict) -> Outcome:
+    if re.search(r"\bscale\s*=\s*~", case["call"]):
+        return check_location_scale(case, datasets, cases)
     kind = next(
         (name for name in READERS if case["id"].startswith(name) or case["call"].startswith(name)), None
     )
     if kind is None:
-        return Outcome("uncovered", detail="a model, not a conversion")
+        return Outcome("uncovered", detail="no reader for this call")
     ours = READERS[kind](case, datasets[case["data"]])
     found = [
         compare(ours[name], theirs, rtol=tolerance(case), atol=1e-12) for name, theirs in case["out"].items()
