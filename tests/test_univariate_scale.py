@@ -56,7 +56,7 @@ def test_expected_information_by_simulation() -> None:
         prepared = prepare(y[None], effects.v[None], x)
         order, unit = prepared.order[:, 0], 4.0 ** -prepared.exponent[0]
         surface = _Surface(prepared.problem, z[order], True, True)
-        gradient, expected, _ = surface.derivatives(alpha + [np.log(unit), 0.0])
+        gradient, expected, _ = surface.derivatives(alpha + np.array([np.log(unit), 0.0]))
         scores.append(gradient)
     np.testing.assert_allclose(np.cov(np.array(scores).T), expected, rtol=0.12, atol=0.02)
 

@@ -18,7 +18,7 @@ from ..base.options import choose
 from .moments import MOMENTS
 from .prepare import Prepared, prepare
 from .search import maximise
-from .weighted import Problem
+from .weighted import Problem, sandwich_root
 
 LOG_2PI = float(np.log(2 * np.pi))
 LOADED_PAYS, LOADING_PAYS = 500, 200_000  # analyses from which numba is worth calling, and importing
@@ -165,7 +165,7 @@ def _describe(
     used, root, rss = at, at.root, at.rss
     if weights is not None:
         used = problem.weighted(weights)
-        root = used.sandwich_root(np.where(np.isinf(problem.v), 0.0, problem.v + tau2))
+        root = sandwich_root(used, np.where(np.isinf(problem.v), 0.0, problem.v + tau2))
         rss = (at.w * problem.residual(used.coefficients) ** 2).sum(axis=0)
     root = prepared.root(root)
     df = problem.k - problem.p

@@ -73,7 +73,7 @@ class _Surface:
         """Gradient (q,), expected and observed information (q, q)."""
         at, slope = self.at(alpha), self.slope(alpha)
         w, u = at.w[:, 0], at.weighted_residual[:, 0]
-        basis = _weighted_basis(self.problem, w)  # P = W - B B'
+        basis = at.outer[0].T  # (k, p): P = W - B B'
         diagonal = w - (basis * basis).sum(axis=1) if self.reml else w
         score = 0.5 * (u * u - diagonal)
         dz = slope[:, None] * self.z
@@ -83,13 +83,6 @@ class _Surface:
         if self.log_link:
             observed = observed - (self.z * (score * slope)[:, None]).T @ self.z
         return dz.T @ score, half_square, observed
-
-
-def _weighted_basis(problem: Problem, w: np.ndarray) -> np.ndarray:
-    """(k, p) B with BB' = WX (X'WX)^-1 X'W."""
-    x = np.ones((len(w), 1)) if problem.x is None else problem.x[0].T
-    q, _ = np.linalg.qr(np.sqrt(w)[:, None] * x)
-    return np.asarray(np.sqrt(w)[:, None] * q)
 
 
 def _bilinear(d: np.ndarray, w: np.ndarray, basis: np.ndarray) -> np.ndarray:

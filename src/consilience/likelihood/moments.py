@@ -26,7 +26,7 @@ import numpy as np
 from ..base.distributions import chi2_ppf
 from .quadratic import solve_generalised_q
 from .search import At, refine
-from .weighted import Problem
+from .weighted import Problem, trace_pdpd
 
 Weights = np.ndarray | None
 Found = tuple[np.ndarray, np.ndarray]  # tau2 (F,), steps (F,)
@@ -81,7 +81,7 @@ def equation_se(problem: Problem, tau2: np.ndarray) -> np.ndarray:
 
 def _pdpd(problem: Problem, at: At, tau2: np.ndarray) -> np.ndarray:
     total = np.where(np.isinf(problem.v), 0.0, problem.v + tau2)
-    return np.asarray(at.trace_pdpd(total, total))
+    return trace_pdpd(at, total, total)
 
 
 def _precision(problem: Problem) -> np.ndarray:
