@@ -26,7 +26,8 @@ def reference_page() -> str:
         if is_dataclass(thing):
             head = f"{name}({', '.join(f.name for f in fields(thing))})"
         else:
-            head = f"{name}{inspect.signature(thing)}"
+            signature = str(inspect.signature(thing)).replace("'", "")
+            head = f"{name}{signature}"
         parts.append(f"## {name}\n\n```python\n{head}\n```\n\n```text\n{inspect.getdoc(thing)}\n```\n")
     return "\n".join(parts)
 

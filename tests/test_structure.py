@@ -143,7 +143,8 @@ def public_api() -> str:
         if is_dataclass(thing):
             lines.append(f"class {name}({', '.join(f.name for f in fields(thing))})")
         else:
-            lines.append(f"def {name}{inspect.signature(thing)}")
+            signature = str(inspect.signature(thing)).replace("'", "")
+            lines.append(f"def {name}{signature}")
     return "\n".join(lines) + "\n"
 
 

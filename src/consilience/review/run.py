@@ -24,7 +24,7 @@ def silent(stage: str, done: int, total: int) -> None:
     """The progress of a run that nobody watches."""
 
 
-def run(folder: str | Path, *, progress: Progress = silent) -> Analysis:
+def run(folder: str | Path, *, progress: Progress | None = None) -> Analysis:
     """Load a review folder and analyse it.
 
     Raises
@@ -35,9 +35,10 @@ def run(folder: str | Path, *, progress: Progress = silent) -> Analysis:
     return analyse(load(folder), progress=progress)
 
 
-def analyse(review: Loaded, *, progress: Progress = silent) -> Analysis:
+def analyse(review: Loaded, *, progress: Progress | None = None) -> Analysis:
     """The whole answer of a loaded review: effects, primary analysis, questions, sensitivity, words."""
     plan = _usable_plan(review)
+    progress = progress or silent
     progress("Effects", 0, 1)
     effects = mark(trial_effects(review.reported, plan), plan)
     ratios = mark(trial_ratios(review.reported, plan), plan)
