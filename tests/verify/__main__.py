@@ -49,7 +49,9 @@ def verify_file(path: Path, check: Check | None, console: Console) -> dict[str, 
     content = json.loads(path.read_text(encoding="utf-8"))
     cases = {case["id"]: case for case in content["cases"]}
     result: dict[str, list[tuple[str, Outcome]]] = {"agree": [], "differ": [], "uncovered": []}
-    listed = track(content["cases"], path.stem, console=console, transient=True, disable=not console.is_terminal)
+    listed = track(
+        content["cases"], path.stem, console=console, transient=True, disable=not console.is_terminal
+    )
     for case in listed:
         outcome = run_case(check, case, content["datasets"], cases)
         result[outcome.status].append((case["id"], outcome))
@@ -63,7 +65,9 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name every case that differs or is not covered")
     options = parser.parse_args()
     console = Console()
-    files = sorted(p for p in Path(options.folder).glob("*.json") if not options.topic or p.stem in options.topic)
+    files = sorted(
+        p for p in Path(options.folder).glob("*.json") if not options.topic or p.stem in options.topic
+    )
     if not files:
         console.print(f"No reference file (*.json) in {options.folder}.")
         return 2
@@ -86,7 +90,9 @@ def main() -> int:
         )
         shown = result["differ"] + (result["uncovered"] if options.list else [])
         for case, outcome in shown if options.list else shown[:10]:
-            console.print(f"{outcome.status}  {case}  {outcome.detail}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f"{outcome.status}  {case}  {outcome.detail}", markup=False, highlight=False, soft_wrap=True
+            )
     console.print(table)
     return 1 if differing else 0
 

@@ -206,7 +206,9 @@ def _log_beta_tail(a: np.ndarray, b: np.ndarray, odds: np.ndarray) -> np.ndarray
         odd: np.ndarray = -(a + m) * (a + b + m) * z / ((a + 2 * m) * (a + 2 * m + 1))
         return odd
 
-    return np.asarray(front) - np.log(_lentz(np.ones_like(z), coefficient, lambda n: np.ones_like(z)))
+    fraction = _lentz(np.ones_like(z), coefficient, lambda n: np.ones_like(z))
+    tail: np.ndarray = np.asarray(front) - np.log(fraction)
+    return tail
 
 
 def _log_gamma_tail(a: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from .display import Shown
 
@@ -13,7 +13,10 @@ Family = Literal["beneficial", "harmful", "none"]
 Scale = Literal["raw", "log"]
 
 
-SENSITIVITY = ("correlation", "dependence", "inclusion", "routes", "times", "model", "leave-one-out")
+SensitivityName = Literal[
+    "correlation", "dependence", "inclusion", "routes", "times", "model", "leave-one-out"
+]
+SENSITIVITY: tuple[SensitivityName, ...] = get_args(SensitivityName)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class Plan(Shown):
     persistence_weeks: float = 26.0
     trials_per_moderator: int = 10
     small_study_minimum: int = 10
-    sensitivity: tuple[str, ...] = SENSITIVITY  # which analyses are repeated with one choice changed
+    sensitivity: tuple[SensitivityName, ...] = (
+        SENSITIVITY  # which analyses are repeated with one choice changed
+    )
     relevance: float = 0.2  # smallest g that matters to the reader
     prisma: Mapping[str, object] = field(default_factory=dict)

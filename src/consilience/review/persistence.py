@@ -42,7 +42,8 @@ def restricted_cubic(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
     last, before = knots[-1], knots[-2]
 
     def cube(z: np.ndarray) -> np.ndarray:
-        return np.maximum(z, 0.0) ** 3
+        cubed: np.ndarray = np.maximum(z, 0.0) ** 3
+        return cubed
 
     terms = [
         (

@@ -80,10 +80,10 @@ def parse_protocol(content: bytes) -> Protocol:
             finding(code, sentence, Place(FILE, line_of(lines, where)))
             for where, code, sentence in cross_problems(model)
         ]
-    except ValidationError as errors:
-        for error in errors.errors():
-            code, sentence, advice = describe_error(error, raw)
-            notes.append(finding(code, sentence, Place(FILE, line_of(lines, error["loc"])), advice=advice))
+    except ValidationError as invalid:
+        for detail in invalid.errors():
+            code, sentence, advice = describe_error(detail, raw)
+            notes.append(finding(code, sentence, Place(FILE, line_of(lines, detail["loc"])), advice=advice))
     notes.sort(key=lambda note: note.row or 0)
     decisions, decision_lines = _decisions(raw, lines)
     rules = _rules(raw)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..records.plan import SENSITIVITY
+from ..records.plan import SENSITIVITY, SensitivityName
 from .prisma import Prisma
 
 TableName = Literal["trials", "arms", "contrasts", "risk_of_bias"]
@@ -109,9 +109,7 @@ class ModeratorColumn(Section):
 
 
 class Sensitivity(Section):
-    run: list[
-        Literal["correlation", "dependence", "inclusion", "routes", "times", "model", "leave-one-out"]
-    ] = Field(default=list(SENSITIVITY))
+    run: list[SensitivityName] = Field(default=list(SENSITIVITY))
 
 
 class DeclaredDecision(Section):

@@ -74,7 +74,7 @@ class _Scanner:
         return path
 
     def _keys(self) -> list[str]:
-        keys = []
+        keys: list[str] = []
         while True:
             self._skip(_SPACE)
             quoted = _QUOTED.match(self.text, self.at)
