@@ -119,8 +119,12 @@ def linear_test(
 
 def omnibus_test(coefficients: Coefficients, tested: np.ndarray) -> TestResult:
     """All coefficients `tested` (indices) are zero."""
-    gap = coefficients.estimate[tested]
     names = ", ".join(coefficients.names[i] for i in tested)
+    if len(tested) == 1:  # F(1, df) is the square of t(df)
+        i, df = int(tested[0]), float(coefficients.df[0])
+        statistic, p_value = float(coefficients.statistic[i]) ** 2, float(coefficients.p_value[i])
+        return TestResult(f"omnibus: {names}", statistic, 1, df, p_value)
+    gap = coefficients.estimate[tested]
     return _quadratic_test(
         gap, coefficients.covariance[np.ix_(tested, tested)], float(coefficients.df[0]), f"omnibus: {names}"
     )

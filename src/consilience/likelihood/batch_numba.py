@@ -160,8 +160,8 @@ def _one(case, bound, ratio, grid):  # type: ignore[no-untyped-def]
         low, high = min(ratio[j - 1], ratio[j + 1]), max(ratio[j - 1], ratio[j + 1])
         if (ratio[j] <= low if above else ratio[j] >= high) and grid[j + 1] > grid[j - 1]:
             best = _fine(case, (grid[j - 1], grid[j + 1]), best)
-    above = ratio[0] > 1
-    if above == (ratio[1] > 1) and (ratio[0] >= ratio[1]) == above and grid[1] > grid[0]:
+    above, first, second = ratio[0] > 1, ratio[1] - ratio[0], ratio[2] - ratio[1]
+    if above == (ratio[1] > 1) and (second > 0 if above else first > second) and grid[1] > grid[0]:
         best = _fine(case, (grid[0], grid[1]), best)
     return best[0], best[3], max(best[2], 1)
 

@@ -103,6 +103,8 @@ def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepar
 
 
 def _check(y: np.ndarray, v: np.ndarray, missing: np.ndarray) -> None:
+    if ((v > 0) & np.isfinite(y) | missing).all():
+        return
     for bad, code, what in (
         (~missing & ~(v > 0), "variance-not-positive", "sampling variance {v:g}; it must be positive"),
         (~missing & np.isinf(y), "effect-not-finite", "effect {y:g}; it must be a finite number"),

@@ -31,19 +31,20 @@ Phi = Callable[[At, np.ndarray], tuple[np.ndarray, np.ndarray]]
 def upper_bound(problem: Problem) -> np.ndarray:
     """(F,) tau^2 beyond which neither likelihood has a stationary point.
 
-    y'PPy <= w_max^2 RSS and tr P >= (k - p) w_min, with RSS of ordinary least squares, so the score is negative
-    once (v_max + t) RSS / (k - p) < (v_min + t)^2. For a common mean also t > range(y)^2 / 2 - v_min.
+    Common mean: y'PPy <= w_max range(y)^2 tr P / 2, so the score is negative for t > range(y)^2 / 2 - v_min.
+    Regression: y'PPy <= w_max^2 RSS and tr P >= (k - p) w_min, with RSS of ordinary least squares, so the score is
+    negative once (v_max + t) RSS / (k - p) < (v_min + t)^2.
     """
-    present = np.isfinite(problem.v)
     v_min = problem.v[0]
-    v_max = np.where(present, problem.v, 0.0).max(axis=0)
-    s = problem.weighted(present.astype(float)).rss / np.maximum(problem.k - problem.p, 1)
-    # larger root of t^2 + (2 v_min - s) t + v_min^2 - s v_max = 0, by its discriminant s^2 + 4 s (v_max - v_min)
-    bound = 0.5 * (s - 2 * v_min + np.sqrt(s * (s + 4 * (v_max - v_min))))
     if problem.x is None:
-        high = np.where(present, problem.y, -np.inf).max(axis=0)
-        low = np.where(present, problem.y, np.inf).min(axis=0)
-        bound = np.minimum(bound, 0.5 * (high - low) ** 2 - v_min)
+        y = problem.y  # missing effects are 0, as is the first one of each analysis
+        bound = 0.5 * (y.max(axis=0) - y.min(axis=0)) ** 2 - v_min
+    else:
+        present = np.isfinite(problem.v)
+        v_max = np.where(present, problem.v, 0.0).max(axis=0)
+        s = problem.weighted(present.astype(float)).rss / np.maximum(problem.k - problem.p, 1)
+        # larger root of t^2 + (2 v_min - s) t + v_min^2 - s v_max = 0: discriminant s^2 + 4 s (v_max - v_min)
+        bound = 0.5 * (s - 2 * v_min + np.sqrt(s * (s + 4 * (v_max - v_min))))
     return np.asarray(np.maximum(bound, 0.0) * (1 + 1e-9))
 
 
@@ -98,13 +99,15 @@ def _brackets(problem: Problem, grid: np.ndarray, ratio: np.ndarray, reml: bool)
         above[:, 1:-1], (middle <= before) & (middle <= after), (middle >= before) & (middle >= after)
     )
     row, at = np.nonzero(same & near)
-    # humps and dips also hide beside the end points, where only one neighbour is known
-    edge = np.flatnonzero((above[:, 0] == above[:, 1]) & ((ratio[:, 0] >= ratio[:, 1]) == above[:, 0]))
+    # a hump or dip beside tau^2 = 0, where there is no point on the other side: after a dip the ratio rises; after a
+    # hump it falls faster than it did
+    first, second = ratio[:, 1] - ratio[:, 0], ratio[:, 2] - ratio[:, 1]
+    edge = np.flatnonzero((above[:, 0] == above[:, 1]) & np.where(above[:, 0], second > 0, first > second))
     row = np.concatenate([row, edge])
     low = np.concatenate([grid[row[: len(at)], at], grid[edge, 0]])
     high = np.concatenate([grid[row[: len(at)], at + 2], grid[edge, 1]])
-    usable = high > low
-    if usable.any():
+    if len(row) and (high > low).any():
+        usable = high > low
         row, low, high = row[usable], low[usable], high[usable]
         sub = problem.take(row)
         scale = sub.v[0]
@@ -114,6 +117,8 @@ def _brackets(problem: Problem, grid: np.ndarray, ratio: np.ndarray, reml: bool)
         over = _ratio(sub, fine, reml) > 1
         owner, left = np.nonzero(over[:, :-1] & ~over[:, 1:])
         found.append((row[owner], fine[owner, left], fine[owner, left + 1]))
+    if len(found) == 1:
+        return found[0]
     owners, lows, highs = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return owners, lows, highs
 
