@@ -164,7 +164,7 @@ def _totals(problem: Problem, *, few: bool) -> np.ndarray:
     low = max(low, 1e-9 * high)
     if high <= low:
         return np.array([low])
-    return np.geomspace(low, high, 5 if few else 14)
+    return np.geomspace(low, high, 5 if few else 11)
 
 
 def _shares(terms: list[int]) -> list[dict[int, float]]:

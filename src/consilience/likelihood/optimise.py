@@ -17,7 +17,7 @@ import numpy as np
 from .gaussian import Evaluation
 
 SCORE_TOLERANCE = 1e-6  # what "converged" promises
-AIM = 1e-11  # what the search tries to reach
+AIM = 1e-10  # what the search tries to reach
 MOST_STEPS = 200
 FEW_PARAMETERS = 8  # up to here the exact curvature by differences is worth its price
 Objective = Callable[[np.ndarray, bool], Evaluation | None]
@@ -92,8 +92,11 @@ def observed_information(
     return 0.5 * (hessian + hessian.T)
 
 
-def climb(objective: Objective, start: np.ndarray, box: Box) -> Maximum | None:
-    """The local maximum uphill from `start`; None if the likelihood does not exist there."""
+def climb(
+    objective: Objective, start: np.ndarray, box: Box, *, known: Maximum | None = None
+) -> Maximum | None:
+    """The local maximum uphill from `start`; None if the likelihood does not exist there, or once it is plain that the
+    climb leads to the `known` maximum."""
     theta = np.clip(start, box.lower, box.upper)
     at = objective(theta, True)
     if at is None:
@@ -106,6 +109,8 @@ def climb(objective: Objective, start: np.ndarray, box: Box) -> Maximum | None:
         score = scaled_score(at, moving)
         if score < AIM:
             break
+        if known is not None and _arriving(theta, at, known):
+            return None
         step = _direction(objective, theta, at, moving=moving, box=box, slow=score > 0.1 * previous)
         found = _search(objective, theta, at, step=step, box=box)
         if found is None:
@@ -193,11 +198,17 @@ def maximise(
         if any(_near(start, other) for other in chosen):
             continue
         chosen.append(start)
-        found = climb(objective, start, box)
+        found = climb(objective, start, box, known=best)
         found = found if found is None else escape(objective, found, box)
         if found is not None and (best is None or found.evaluation.loglik > best.evaluation.loglik + 1e-10):
             best = found
     return best, len(chosen)
+
+
+def _arriving(theta: np.ndarray, at: Evaluation, known: Maximum) -> bool:
+    """Is theta within a twentieth of a standard error of a maximum, and not above it?"""
+    gap = np.abs(theta - known.theta) * _spread(known.evaluation)
+    return bool(np.max(gap) < 0.05) and at.loglik <= known.evaluation.loglik
 
 
 def _near(first: np.ndarray, second: np.ndarray) -> bool:
