@@ -26,7 +26,9 @@ def _design(effects, moderator: bool) -> Design:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), VARIANCES, VARIANCES, st.booleans(), st.booleans(), st.floats(0.0, 0.9))
-def test_nested_layout_is_the_textbook_likelihood(seed, study, row, reml, moderator, rho):
+def test_nested_layout_is_the_textbook_likelihood(  # noqa: PLR0917
+    seed, study, row, reml, moderator, rho
+):
     effects = random_effects_data(seed, rho=rho)
     design = _design(effects, moderator)
     setup = build(effects, design, Spec.che())

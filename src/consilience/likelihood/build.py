@@ -46,10 +46,16 @@ class Setup:
         return np.asarray(np.ldexp(theta, sign * self.exponent * powers))
 
 
-def build(effects: Effects, design: Design, spec: Spec) -> Setup:
+def build(effects: Effects, design: Design, spec: Spec, *, dense: bool = False) -> Setup:
     """Arrays for the likelihood of `spec` (see module docstring).
 
-    Raises InputError: ``shape``, ``not-finite``, ``variance-negative``, ``rank-deficient`` (names the columns),
+    Parameters
+    ----------
+    dense : keep rows in their own order and basis even where a cheaper layout exists.
+
+    Raises
+    ------
+    InputError: ``shape``, ``not-finite``, ``variance-negative``, ``rank-deficient`` (names the columns),
     ``v-not-positive-definite`` (names the study), ``unknown-column``, ``block-overlap``.
     """
     check_rows(effects, design)
@@ -62,7 +68,7 @@ def build(effects: Effects, design: Design, spec: Spec) -> Setup:
     terms = random_terms(effects, spec.terms)
     parameters = tuple(p for term in terms for p in term.parameters)
     layout, twins = (
-        _layout(effects, terms, v=v, blocks=blocks, dense=spec.weights not in ("", "equal")),
+        _layout(effects, terms, v=v, blocks=blocks, dense=dense or spec.weights not in ("", "equal")),
         _twins(terms),
     )
     _, r = np.linalg.qr(x)

@@ -4,8 +4,11 @@ from .averages import study_averages
 from .compare import likelihood_ratio_test
 from .fit import fit
 from .predict import predict
-from .rows import random_effects, residuals, shrunken, weights
+from .profile import profile, profile_interval, profile_parameters
+from .rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
 from .stratified import mantel_haenszel, peto_odds_ratio
+from .term_effects import row_residuals, term_effects
+from .wild_bootstrap import wild_bootstrap
 
 __all__ = [
     "fit",
@@ -13,9 +16,13 @@ __all__ = [
     "mantel_haenszel",
     "peto_odds_ratio",
     "predict",
-    "random_effects",
-    "residuals",
-    "shrunken",
+    "profile",
+    "profile_interval",
+    "profile_parameters",
+    "shrunken_effects",
+    "standardised_residuals",
     "study_averages",
-    "weights",
+    "study_deviations",
+    "study_weights",
+    "term_effects",
 ]

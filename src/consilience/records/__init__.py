@@ -15,6 +15,7 @@ from .analysis import (
 from .columns import Columns
 from .design import Design
 from .effects import Block, Dropped, Effects
+from .explanation import ExplainedEffect, Explanation, PrintedCell, PrintedRow, Step, Way
 from .fit import (
     Coefficients,
     Components,
@@ -29,7 +30,7 @@ from .fit import (
     TestResult,
 )
 from .note import Note
-from .plan import Correlation, Decision, Moderator, OutcomeRule, Plan
+from .plan import Correlation, Decision, Dependence, Imputation, Moderator, OutcomeRule, Plan
 from .reported import Reported
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
@@ -44,14 +45,18 @@ __all__ = [
     "Correlation",
     "Course",
     "Decision",
+    "Dependence",
     "Design",
     "Dropped",
     "Effects",
     "Estimate",
+    "ExplainedEffect",
+    "Explanation",
     "Fit",
     "FitStatistics",
     "Heterogeneity",
     "HeterogeneityIntervals",
+    "Imputation",
     "Inner",
     "Intercept",
     "Interval",
@@ -63,6 +68,8 @@ __all__ = [
     "Paragraph",
     "Plan",
     "Prediction",
+    "PrintedCell",
+    "PrintedRow",
     "Provenance",
     "Question",
     "Reported",
@@ -70,6 +77,7 @@ __all__ = [
     "Scenario",
     "Slopes",
     "Spec",
+    "Step",
     "Structure",
     "StudyAverage",
     "StudyAverages",
@@ -78,4 +86,5 @@ __all__ = [
     "Term",
     "TestResult",
     "Tipping",
+    "Way",
 ]
