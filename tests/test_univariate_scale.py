@@ -9,6 +9,7 @@ from consilience.base.errors import InputError
 from consilience.likelihood.location_scale import _Surface
 from consilience.likelihood.prepare import prepare
 from consilience.models import fit
+from consilience.models.compare import likelihood_ratio_test
 from consilience.records import Design, Effects, Fit, Intercept, Scale, Spec
 from exact_reml import log_likelihood
 
@@ -138,3 +139,13 @@ def test_what_is_refused() -> None:
         fitted(effects, x, z[:, 1:])
     with pytest.raises(InputError, match="dependent columns: z1"):
         fitted(effects, x, np.ones((10, 2)))
+
+
+def test_a_likelihood_ratio_against_equal_variances() -> None:
+    """The test of the scale moderator by likelihood counts one parameter more."""
+    effects, x, z = data(11, 60, slope=1.5)
+    full, flat = fitted(effects, x, z, method="ML"), fitted(effects, x, z[:, :1], method="ML")
+    found = likelihood_ratio_test(full, flat)
+    assert found.df1 == 1
+    assert found.statistic == pytest.approx(2 * (full.loglik - flat.loglik), rel=1e-12)
+    assert found.p_value < 0.05

@@ -16,7 +16,7 @@ from consilience.inference.intervals import heterogeneity_intervals
 from consilience.inference.knapp_hartung import linear_test, variance_inflation
 from consilience.models import fit, predict
 from consilience.models.compare import likelihood_ratio_test
-from consilience.models.rows import random_effects, residuals, shrunken, weights
+from consilience.models.rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
 from consilience.records import Design, Effects, Fit, Intercept, Scale, Spec
 from verify import Outcome
 from verify._r_call import Call, column, design, numbers, parse
@@ -233,7 +233,7 @@ def _confint(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> 
 
 def _rows(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
     tally = Tally(EXACT)
-    found = (shrunken if call.name == "blup" else random_effects)(case.fit())
+    found = (shrunken_effects if call.name == "blup" else study_deviations)(case.fit())
     for name, value in (
         ("pred", found.estimate),
         ("se", found.se),
@@ -245,7 +245,7 @@ def _rows(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Out
 
 
 def _rstandard(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
-    tally, found = Tally(EXACT), residuals(case.fit())
+    tally, found = Tally(EXACT), standardised_residuals(case.fit())
     for name, value in (("resid", found.raw), ("se", found.se), ("z", found.standardised)):
         tally.add(name, value, out[name], rtol=1e-3, atol=STOPPING)
     return tally.outcome()
@@ -253,7 +253,7 @@ def _rstandard(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -
 
 def _weights(call: Call, case: Case, out: dict, datasets: dict, cases: dict) -> Outcome:
     tally = Tally(EXACT)
-    tally.add("weights", weights(case.fit()), out["w"], rtol=1e-3)
+    tally.add("weights", study_weights(case.fit()), out["w"], rtol=1e-3)
     return tally.outcome()
 
 

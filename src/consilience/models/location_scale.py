@@ -18,6 +18,7 @@ from ..records import (
     Design,
     Effects,
     Fit,
+    FitStatistics,
     Intercept,
     Note,
     Optimum,
@@ -62,19 +63,24 @@ def fit_location_scale(effects: Effects, design: Design, spec: Spec) -> Fit:
         coefficients=at.coefficients,
         components=Components(("row",), np.array([tau2.mean()]), theta=np.array([tau2.mean()])),
         heterogeneity=replace(plain.heterogeneity, i2=float("nan"), h2=float("nan"), i2_by={}),
-        loglik=_loglik(at, spec),
+        loglik=at.statistics[spec.method].loglik,
         optimum=_optimum(found),
         notes=_notes(found),
         omnibus=at.omnibus,
-        statistics={},
+        statistics=_statistics(at, effects, spec),
         scale=scale_coefficients,
         variances=tau2,
         tests={"scale": _scale_test(scale_coefficients, scale.matrix)},
     )
 
 
-def _loglik(at: Fit, spec: Spec) -> float:
-    return at.statistics["REML" if spec.method == "REML" else "ML"].loglik
+def _statistics(at: Fit, effects: Effects, spec: Spec) -> dict[str, FitStatistics]:
+    """Of the method fitted only: the other likelihood has its maximum elsewhere."""
+    found = at.statistics[spec.method]
+    saturated = -0.5 * float(np.log(2 * np.pi * effects.v).sum()) if spec.method == "ML" else 0.0
+    q = spec.scale.matrix.shape[1] if spec.scale else 0
+    deviance = -2 * (found.loglik - saturated)
+    return {spec.method: replace(found, deviance=deviance, parameters=found.parameters + q)}
 
 
 def _checked(effects: Effects, spec: Spec) -> tuple[Scale, np.ndarray]:

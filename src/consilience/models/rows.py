@@ -26,7 +26,7 @@ class RowEstimates:
 
 
 @dataclass(frozen=True, eq=False)
-class Residuals:
+class StandardisedResiduals:
     """(k,) observed minus fitted, its standard error, and their ratio."""
 
     raw: np.ndarray
@@ -34,21 +34,21 @@ class Residuals:
     standardised: np.ndarray
 
 
-def shrunken(fit: Fit) -> RowEstimates:
+def shrunken_effects(fit: Fit) -> RowEstimates:
     """True effect of each study: s y + (1 - s) x'b with s = tau^2 / (tau^2 + v); error variance s v + (1 - s)^2 x'Cx."""
     share, fitted, error = _parts(fit)
     estimate = share * fit.effects.y + (1 - share) * fitted
     return _interval(fit, estimate, np.sqrt(share * fit.effects.v + (1 - share) ** 2 * error))
 
 
-def random_effects(fit: Fit) -> RowEstimates:
+def study_deviations(fit: Fit) -> RowEstimates:
     """Deviation of each true effect from its mean: s (y - x'b); error variance s v + s^2 x'Cx."""
     share, fitted, error = _parts(fit)
     estimate = share * (fit.effects.y - fitted)
     return _interval(fit, estimate, np.sqrt(share * fit.effects.v + share**2 * error))
 
 
-def residuals(fit: Fit) -> Residuals:
+def standardised_residuals(fit: Fit) -> StandardisedResiduals:
     """Residuals with the variance of (I - H)y: m_i (1 - 2 h_i) + x_i' C x_i, m = v + tau^2.
 
     Source: Hedges & Olkin (1985), Statistical Methods for Meta-Analysis, chapter 12.
@@ -58,15 +58,16 @@ def residuals(fit: Fit) -> Residuals:
     a = weights_of(fit) if fit.spec.weights else 1 / total
     x = fit.design.matrix
     basis, _ = np.linalg.qr(np.sqrt(a)[:, None] * x)
-    hat = (basis @ basis.T) * np.sqrt(a) / np.sqrt(a)[:, None]
-    variance = total * (1 - 2 * np.diagonal(hat)) + hat**2 @ total
+    leverage = (basis * basis).sum(axis=1)
+    spread = np.einsum("kp,pq,kq->k", basis, basis.T @ ((a * total)[:, None] * basis), basis)
+    variance = total * (1 - 2 * leverage) + spread / a
     raw = fit.effects.y - x @ fit.coefficients.estimate
     # a study that determines a coefficient alone has no residual: its variance is rounding
     se = np.sqrt(np.where(variance > 1e-12 * total, variance, np.nan))
-    return Residuals(raw, se, raw / se)
+    return StandardisedResiduals(raw, se, raw / se)
 
 
-def weights(fit: Fit) -> np.ndarray:
+def study_weights(fit: Fit) -> np.ndarray:
     """(k,) weight of each study in the coefficients, in percent of their sum."""
     _univariate(fit)
     a = weights_of(fit) if fit.spec.weights else 1 / (fit.effects.v + _tau2(fit))
