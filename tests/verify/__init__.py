@@ -1,4 +1,4 @@
-"""Reference figures against our code: each module reads one topic's cases and says agree, differ or uncovered.
+"""Reference figures against our code: each module reads one topic's cases and says what became of it.
 
 A reader module has ``TOPIC`` or ``TOPICS`` and ``check(case, datasets, cases) -> Outcome``. It takes data and arguments
 from the file, so it also works on other data sets of the same form.
@@ -15,9 +15,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one case; `worst` is the largest relative difference of the quantities compared."""
+    """What became of one case; `worst` is the largest relative difference of the quantities compared.
 
-    status: Literal["agree", "differ", "uncovered"]
+    status : ``agree``; ``explained`` (a difference that is the reference's: ours agrees with an independent computation
+        instead, and tests/reference/DIFFERENCES.md says why); ``differ``; ``uncovered`` (no code of ours for it yet).
+    """
+
+    status: Literal["agree", "explained", "differ", "uncovered"]
     worst: float = 0.0
     detail: str = ""
 

@@ -18,6 +18,7 @@ from rich.table import Table
 import verify
 from verify import Outcome
 
+STATUSES = ("agree", "explained", "differ", "uncovered")
 Check = Callable[[dict, dict, dict], Outcome]
 
 
@@ -48,7 +49,7 @@ def verify_file(path: Path, check: Check | None, console: Console) -> dict[str, 
     """All cases of a file, by status."""
     content = json.loads(path.read_text(encoding="utf-8"))
     cases = {case["id"]: case for case in content["cases"]}
-    result: dict[str, list[tuple[str, Outcome]]] = {"agree": [], "differ": [], "uncovered": []}
+    result: dict[str, list[tuple[str, Outcome]]] = {status: [] for status in STATUSES}
     listed = track(
         content["cases"], path.stem, console=console, transient=True, disable=not console.is_terminal
     )
@@ -72,7 +73,16 @@ def main() -> int:
         console.print(f"No reference file (*.json) in {options.folder}.")
         return 2
     known = readers()
-    table = Table("topic", "cases", "agree", "differ", "not covered", "worst relative difference", "seconds")
+    table = Table(
+        "topic",
+        "cases",
+        "agree",
+        "explained",
+        "differ",
+        "not covered",
+        "worst relative difference",
+        "seconds",
+    )
     differing = 0
     for path in files:
         started = time.perf_counter()
@@ -84,11 +94,11 @@ def main() -> int:
         table.add_row(
             topic,
             str(sum(counts.values())),
-            *(str(counts[s]) for s in ("agree", "differ", "uncovered")),
+            *(str(counts[s]) for s in STATUSES),
             f"{worst:.1e}" if counts["agree"] else "",
             f"{time.perf_counter() - started:.1f}",
         )
-        shown = result["differ"] + (result["uncovered"] if options.list else [])
+        shown = result["differ"] + (result["explained"] + result["uncovered"] if options.list else [])
         for case, outcome in shown if options.list else shown[:10]:
             console.print(
                 f"{outcome.status}  {case}  {outcome.detail}", markup=False, highlight=False, soft_wrap=True

@@ -7,6 +7,7 @@ from a loose optimiser or are wrong (tests/reference/DIFFERENCES.md) the case is
 from __future__ import annotations
 
 import re
+from math import lgamma
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def check(case: dict, datasets: dict, cases: dict) -> Outcome:
     if measure in ("RTET", "ZTET"):
         return _tetrachoric(effects, case)
     if measure in ("R2F", "ZR2F"):
-        return _fixed_predictors(effects, case)
+        return _fixed_predictors(effects, case, table)
     # metafor can keep a variance where it has no estimate; there is nothing to compare then
     theirs = np.where(np.isnan(as_array(case["out"]["yi"])), np.nan, as_array(case["out"]["vi"]))
     y_agrees, y_worst = compare(effects.y, case["out"]["yi"], rtol=TIGHT, atol=1e-12)
@@ -64,12 +65,30 @@ def check(case: dict, datasets: dict, cases: dict) -> Outcome:
     return Outcome("agree" if agree else "differ", max(y_worst, v_worst), detail)
 
 
-def _fixed_predictors(effects: Any, case: dict) -> Outcome:
-    """The estimates must agree; metafor's variance has no published formula that gives it (DIFFERENCES.md)."""
+def _fixed_predictors(effects: Any, case: dict, table: dict) -> Outcome:
+    """The estimates must agree with metafor's, the variances with the exact ones (DIFFERENCES.md)."""
     agree, worst = compare(effects.y, case["out"]["yi"], rtol=TIGHT)
     if not agree:
         return Outcome("differ", worst, "yi")
-    return Outcome("uncovered", worst, "yi agrees; vi is explained in DIFFERENCES.md")
+    r2 = np.tanh(effects.y) ** 2 if case["call"].startswith('escalc(measure = "ZR2F"') else effects.y
+    predictors, n = table["mi"], table["ni"]
+    exact = np.array([_exact_variance(*row) for row in zip(r2, n, predictors, strict=True)])
+    if case["call"].startswith('escalc(measure = "ZR2F"'):
+        exact = exact / (4 * r2 * (1 - r2) ** 2)  # the slope of atanh(sqrt(R^2)), squared
+    close, gap = compare(effects.v, exact, rtol=0.12)
+    return Outcome(
+        "explained" if close else "differ", worst, f"vi: ours within {gap:.0%} of the exact variance"
+    )
+
+
+def _exact_variance(r2: float, n: float, predictors: float) -> float:
+    """Var(R^2) with fixed predictors: moments of the noncentral beta distribution as a Poisson mixture."""
+    half = n * r2 / (1 - r2) / 2
+    j = np.arange(int(half + 15 * np.sqrt(half) + 60))
+    log_weight = -half + j * np.log(half) - np.array([lgamma(i + 1.0) for i in j])
+    weight, a, b = np.exp(log_weight), predictors / 2 + j, (n - predictors - 1) / 2
+    first = np.sum(weight * a / (a + b))
+    return float(np.sum(weight * a * (a + 1) / ((a + b) * (a + b + 1))) - first**2)
 
 
 def _refusal(measure: str, table: dict, choices: dict, theirs: str) -> Outcome:
