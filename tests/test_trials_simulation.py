@@ -298,3 +298,52 @@ def test_ratio_of_ratios(cells, code, log_sd, variance):
     data = reported(rows(np.exp(treated), np.exp(control), cells))
     ratios = trial_ratios(data, plan(rule(scale="log", r=0.6, better="lower")))
     judge(ratios, DELTA * log_sd, code=code, variance=variance)
+
+
+def changes_of_logarithms(treated, control, *, sd_printed):
+    """Two or four rows a trial on the log10 scale: the mean change, with its SD or with the SD before treatment."""
+    out = []
+    for role, values in (("treatment", treated), ("control", control)):
+        logs = values / np.log(10)
+        change = logs[1] - logs[0]
+        for i in range(TRIALS):
+            row = {"study": f"S{i}", "n": values.shape[2], "scale": "log10"}
+            printed = {"change_sd": change[i].std(ddof=1)} if sd_printed else {}
+            out.append(arm(role, "post", change=change[i].mean(), **printed, **row))
+            if not sd_printed:
+                out.append(arm(role, "pre", sd=logs[0, i].std(ddof=1), mean=logs[0, i].mean(), **row))
+    return out
+
+
+@pytest.mark.parametrize("sd_printed", [True, False])
+def test_ratio_of_ratios_from_changes_of_logarithms(sd_printed):
+    """log10 changes of lognormal people: D is in natural logs, and its variance is that of D."""
+    treated, control = draw(15, r=0.6, sd=0.8)
+    data = reported(changes_of_logarithms(treated, control, sd_printed=sd_printed))
+    ratios = trial_ratios(data, plan(rule(scale="log", r=0.6, better="lower")))
+    judge(ratios, DELTA * 0.8, code="ratio-log-change", variance=0.08)
+
+
+def test_ratio_of_ratios_from_a_difference_of_changes_of_logarithms():
+    treated, control = draw(18, r=0.6, sd=0.8)
+    changes = [(x[1] - x[0]) / np.log(10) for x in (treated, control)]
+    difference = changes[0].mean(1) - changes[1].mean(1)
+    pooled = ((N_T - 1) * changes[0].var(1, ddof=1) + (N_C - 1) * changes[1].var(1, ddof=1)) / (N_T + N_C - 2)
+    half = t_isf(0.025, N_T + N_C - 2) * np.sqrt(pooled * (1 / N_T + 1 / N_C))
+    data = [
+        contrast(
+            study=f"S{i}",
+            n_treatment=N_T,
+            n_control=N_C,
+            compares="change",
+            scale="log10",
+            difference=difference[i],
+            difference_ci_low=difference[i] - half[i],
+            difference_ci_high=difference[i] + half[i],
+        )
+        for i in range(TRIALS)
+    ]
+    ratios = trial_ratios(reported(contrasts=data), plan(rule(scale="log", better="lower")))
+    judge(ratios, DELTA * 0.8, code="ratio-log-difference", variance=0.08)
+    final = [{**row, "compares": "final"} for row in data[:3]]
+    assert trial_ratios(reported(contrasts=final), plan()).k == 0  # no baseline: another quantity

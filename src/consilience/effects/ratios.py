@@ -8,15 +8,17 @@ from dataclasses import replace
 from consilience.records import Effects, OutcomeRule, Plan, Reported
 
 from .arm_view import ArmView, Choice, arm_sizes, joint_r, view
-from .assemble import assemble, candidates_in_use, choose_ways, list_dropped
+from .assemble import Workings, assemble, candidates_in_use, choose_ways, list_dropped
 from .candidates import NAN, OUT_OF_RANGE, Candidate, Failure, both_known, standardise
 from .cells import Cells, resolve_cells
+from .contrast_numbers import ContrastNumbers, resolve_contrasts
 from .dependence import with_covariance
 from .pairing import Comparison, pair_rows
 from .ppc import mean_covariance, mean_variance
+from .ratio_changes import log_changes, log_difference
 from .route_words import MADE, about_r
 from .routes_arms import sizes_failure
-from .trials import RChoice, choice_of, undeclared
+from .trials import RChoice, choice_of, contrast_sizes, undeclared
 
 EQUAL_CV = "the coefficient of variation after treatment is taken from before it (or the reverse)"
 
@@ -26,9 +28,10 @@ def trial_ratios(
 ) -> Effects:
     """Log ratio of ratios D = ln(MT,post/MT,pre) - ln(MC,post/MC,pre), in the marker's own direction.
 
-    Only where means on a ratio scale, geometric means, medians or logarithms are given before and after in both arms.
+    Only where means on a ratio scale, geometric means, medians or logarithms are given before and after in both arms,
+    or mean changes of logarithms, of which D is the difference exactly.
     v = sum over arms of s1^2/(n m1^2) + s0^2/(n m0^2) - 2 r s1 s0/(n m1 m0); with logarithms
-    (L1 + L0 - 2 r sqrt(L1 L0))/n, L their variances. Percent change = 100 (exp(D) - 1). The r assumed for an outcome
+    (L1 + L0 - 2 r sqrt(L1 L0))/n, L their variances, or the squared SE of a printed change. Percent change = 100 (exp(D) - 1). The r assumed for an outcome
     of scale "log" is one of logarithms and is converted to one of values where the means are arithmetic.
 
     Parameters
@@ -42,15 +45,25 @@ def trial_ratios(
     Source: Hedges, Gurevitch & Curtis (1999), eq. 1 for one ratio; the pre-post covariance by the delta method
     (Lajeunesse 2011).
     """
+    return ratio_workings(reported, plan, r=r, rho=rho).effects
+
+
+def ratio_workings(
+    reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None
+) -> Workings:
+    """`trial_ratios` together with the numbers that each went through."""
     cells = resolve_cells(reported.arms)
     pairing = pair_rows(reported)
+    numbers = resolve_contrasts(reported.contrasts, *contrast_sizes(reported, pairing.comparisons, cells))
     candidates: list[Candidate] = []
     groups: list[tuple[Comparison, OutcomeRule, range]] = []
     failures = list(pairing.failures)
     for comparison in pairing.comparisons:
         rule = plan.outcomes.get(comparison.outcome)
         way = (
-            undeclared(comparison) if rule is None else _guarded_ratio(comparison, cells, choice_of(rule, r))
+            undeclared(comparison)
+            if rule is None
+            else _guarded_ratio(comparison, cells, numbers, choice_of(rule, r))
         )
         if isinstance(way, Candidate) and rule is not None:
             groups.append((comparison, rule, range(len(candidates), len(candidates) + 1)))
@@ -63,24 +76,28 @@ def trial_ratios(
     made, out_of_range = choose_ways(groups, candidates, sizes)
     effects = assemble(reported, (candidates, sizes), made, cells, measure="lnrr")
     dropped = list_dropped(reported, failures + out_of_range, candidates_in_use(candidates, sizes))
-    return with_covariance(replace(effects, dropped=tuple(dropped)), plan.rho if rho is None else rho)
+    effects = with_covariance(replace(effects, dropped=tuple(dropped)), plan.rho if rho is None else rho)
+    return Workings(effects, made, groups, candidates, sizes, cells)
 
 
-def _guarded_ratio(c: Comparison, cells: Cells, choice: Choice) -> Candidate | Failure:
+def _guarded_ratio(
+    c: Comparison, cells: Cells, numbers: ContrastNumbers, choice: Choice
+) -> Candidate | Failure:
     try:
-        return _ratio(c, cells, choice)
+        way = _ratio(c, cells, choice)
+        if isinstance(way, Failure):
+            return next((x for row in c.contrasts if (x := log_difference(row, numbers))), way)
+        return way
     except (OverflowError, ZeroDivisionError):
         return Failure(*OUT_OF_RANGE)
 
 
 def _ratio(c: Comparison, cells: Cells, choice: Choice) -> Candidate | Failure:
-    """The ratio from arithmetic means if all four are positive raw means, else from logarithms."""
+    """The ratio from arithmetic means if all four are positive raw means, else from logarithms, else from their changes."""
     if c.post_t < 0 or c.post_c < 0:
         return Failure(
             "no-ratio", "Known only as a comparison of the arms: it says nothing about percent change."
         )
-    if min(c.pre_t, c.post_t, c.pre_c, c.post_c) < 0:
-        return Failure("no-ratio", "A percent change needs values before and after treatment in both arms.")
     n_t, n_c = arm_sizes(c, cells)
     failure = sizes_failure(c, n_t, n_c)
     if failure is not None:
@@ -91,6 +108,8 @@ def _ratio(c: Comparison, cells: Cells, choice: Choice) -> Candidate | Failure:
         k = view(cells, c.pre_c, c.post_c, n_c, log=log, choice=choice)
         means = (t.pre, t.post, k.pre, k.post)
         if not both_known(*means):
+            if log and (way := log_changes(c, t, k)):
+                return way
             continue
         if not log and (min(means) <= 0 or {t.pre_kind, t.post_kind, k.pre_kind, k.post_kind} != {"mean"}):
             negative = negative or min(means) <= 0
@@ -99,8 +118,17 @@ def _ratio(c: Comparison, cells: Cells, choice: Choice) -> Candidate | Failure:
         part_t, part_c = (_part(arm, log=log, skewed=skewed) for arm in (t, k))
         if part_t > 0 and part_c > 0:
             return _candidate(c, t, k, (part_t, part_c), log=log)
+    return _why_no_ratio(c, negative=negative)
+
+
+def _why_no_ratio(c: Comparison, *, negative: bool) -> Failure:
     if negative:
         return Failure("means-not-positive", "A percent change needs positive means on a ratio scale.")
+    if min(c.pre_t, c.pre_c) < 0:
+        return Failure(
+            "no-ratio",
+            "A percent change needs values before and after treatment in both arms, or changes of logarithms.",
+        )
     return Failure(
         "no-ratio", "A percent change needs means with SDs, geometric means or logarithms before and after."
     )
@@ -159,4 +187,5 @@ def _candidate(c: Comparison, t: ArmView, k: ArmView, parts: tuple[float, float]
         assumptions=(*made, *((EQUAL_CV,) if copied else ()), *about_r(t, k)),
         exactness="fixed",
         arm_rows=c.arm_rows,
+        arms=(t, k),
     )

@@ -11,7 +11,7 @@ from typing import Literal
 from consilience.records import Effects, OutcomeRule, Plan, Reported
 
 from .arm_view import Choice, arm_sizes
-from .assemble import assemble, candidates_in_use, choose_ways, list_dropped
+from .assemble import Workings, assemble, candidates_in_use, choose_ways, list_dropped
 from .candidates import OUT_OF_RANGE, Candidate, Failure, standardise
 from .cells import Cells, resolve_cells
 from .contrast_numbers import ContrastNumbers, resolve_contrasts
@@ -55,9 +55,16 @@ def trial_effects(
 
     Source: Morris (2008); the formula of each route is in `routes_arms` and `routes_contrasts`.
     """
+    return trial_workings(reported, plan, r=r, rho=rho).effects
+
+
+def trial_workings(
+    reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None
+) -> Workings:
+    """`trial_effects` together with every way that was tried and the numbers it went through."""
     cells = resolve_cells(reported.arms)
     pairing = pair_rows(reported)
-    numbers = resolve_contrasts(reported.contrasts, *_contrast_sizes(reported, pairing.comparisons, cells))
+    numbers = resolve_contrasts(reported.contrasts, *contrast_sizes(reported, pairing.comparisons, cells))
     candidates: list[Candidate] = []
     groups: list[tuple[Comparison, OutcomeRule, range]] = []
     failures = list(pairing.failures)
@@ -78,10 +85,11 @@ def trial_effects(
     effects = replace(effects, dropped=tuple(dropped), notes=notes)
     effects = with_covariance(effects, plan.rho if rho is None else rho)
     rows = [(m.comparison, candidates[m.best], m.rule) for m in made]
-    return replace(effects, notes=effects.notes + tuple(effect_notes(effects, rows, reported.arms, cells)))
+    found = tuple(effect_notes(effects, rows, reported.arms, cells))
+    return Workings(replace(effects, notes=effects.notes + found), made, groups, candidates, sizes, cells)
 
 
-def _contrast_sizes(
+def contrast_sizes(
     reported: Reported, comparisons: Sequence[Comparison], cells: Cells
 ) -> tuple[list[float], list[float]]:
     """Arm sizes of every contrast: its own, else those of the arms at that time."""
