@@ -19,10 +19,12 @@ __all__ = [
     "profile",
     "profile_interval",
     "profile_parameters",
+    "row_residuals",
     "shrunken_effects",
     "standardised_residuals",
     "study_averages",
     "study_deviations",
     "study_weights",
     "term_effects",
+    "wild_bootstrap",
 ]

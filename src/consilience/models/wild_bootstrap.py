@@ -107,12 +107,12 @@ def _statistics(terms: _Terms, w: np.ndarray, inner: np.ndarray) -> np.ndarray:
 
 def _draw(rng: np.random.Generator, auxiliary: Auxiliary, shape: tuple[int, int]) -> np.ndarray:
     if auxiliary == "normal":
-        return rng.standard_normal(shape)
+        return np.asarray(rng.standard_normal(shape))
     if auxiliary == "mammen":
         root = np.sqrt(5.0)
         low = rng.random(shape) < (root + 1) / (2 * root)
-        return np.where(low, (1 - root) / 2, (1 + root) / 2)
+        return np.asarray(np.where(low, (1 - root) / 2, (1 + root) / 2))
     if auxiliary == "webb":
         points = np.sqrt(np.array([0.5, 1.0, 1.5]))
-        return np.concatenate([-points, points])[rng.integers(0, 6, shape)]
-    return 2.0 * rng.integers(0, 2, shape) - 1.0
+        return np.asarray(np.concatenate([-points, points])[rng.integers(0, 6, shape)])
+    return np.asarray(2.0 * rng.integers(0, 2, shape) - 1.0)
