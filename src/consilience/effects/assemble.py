@@ -15,6 +15,23 @@ from .effect_columns import effect_columns, places
 from .pairing import Comparison
 
 
+@dataclass(frozen=True, eq=False)
+class Workings:
+    """Everything behind a set of effects, for whoever asks how they came about.
+
+    effects : the result; made : one entry per effect, in its order.
+    groups : every comparison with its rule and the positions of its candidates, best first.
+    candidates, sizes : all ways and what each gave; cells : the arms table, resolved.
+    """
+
+    effects: Effects
+    made: Sequence[Made]
+    groups: Sequence[tuple[Comparison, OutcomeRule, range]]
+    candidates: Sequence[Candidate]
+    sizes: Standardised
+    cells: Cells
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """One effect: where it stands, the way in use and the best other one (-1 = none), as positions in the candidates."""
@@ -66,8 +83,7 @@ def assemble(
     candidates, sizes = computed
     best = np.array([m.best for m in made], dtype=np.intp)
     second = np.array([m.second for m in made], dtype=np.intp)
-    flip = measure == "ppc-g"
-    sign = np.array([-1.0 if flip and m.rule.better == "lower" else 1.0 for m in made])
+    sign = np.array([sign_of(m.rule, measure) for m in made])
     columns = effect_columns(reported, [(m.comparison, candidates[m.best], m.rule) for m in made], cells)
     columns["part_treatment"], columns["part_control"] = sizes.part_t[best], sizes.part_c[best]
     other = second >= 0
@@ -80,6 +96,11 @@ def assemble(
     columns["second_v"] = np.where(other, sizes.v[second], NAN) if len(made) else np.empty(0)
     study = np.array([m.comparison.study for m in made], dtype=object)
     return Effects(sign * sizes.y[best], sizes.v[best], study, measure, columns=columns)
+
+
+def sign_of(rule: OutcomeRule, measure: str) -> float:
+    """What turns treated minus control towards benefit: -1 for a g of an outcome where lower is better."""
+    return -1.0 if measure == "ppc-g" and rule.better == "lower" else 1.0
 
 
 def list_dropped(

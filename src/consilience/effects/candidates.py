@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from consilience.records import Step
+
 from .ppc import VarianceKind, sampling_terms
+
+if TYPE_CHECKING:
+    from .arm_view import ArmView
 
 NAN = float("nan")
 OUT_OF_RANGE = (
@@ -29,6 +35,7 @@ class Candidate:
     basis : ``change`` (baseline is in it) or ``final``; ``event`` for ln OR based ones.
     exactness : ``g`` (sd was estimated: J and the variance of g), ``smd`` (standardised as printed, no J) or
         ``fixed`` (the variance is all in the parts).
+    arms : what the route saw of the treated and the control arm; trace : numbers on the way that are not in there.
     """
 
     rank: int
@@ -50,6 +57,8 @@ class Candidate:
     scale: str = ""
     arm_rows: tuple[int, ...] = ()
     contrast_row: int = -1
+    arms: tuple[ArmView, ArmView] | None = None
+    trace: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,12 +73,18 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class Standardised:
-    """(k,) arrays: effect, variance and the arms' shares of it; the rest of v belongs to the SD."""
+    """(k,) arrays: effect, variance and the arms' shares of it; the rest of v belongs to the SD.
+
+    j, a, h : y = j difference/sd, v = a (part_t + part_c of the candidate) + h y^2.
+    """
 
     y: np.ndarray
     v: np.ndarray
     part_t: np.ndarray
     part_c: np.ndarray
+    j: np.ndarray
+    a: np.ndarray
+    h: np.ndarray
 
     @property
     def usable(self) -> np.ndarray:
@@ -93,7 +108,7 @@ def standardise(candidates: Sequence[Candidate], variance: VarianceKind) -> Stan
         h = np.select([is_g, exactness == "smd"], [h, 1 / (2 * n)], default=0.0)
         y = j * pick["difference"] / pick["sd"]
         part_t, part_c = a * pick["part_t"], a * pick["part_c"]
-        return Standardised(y, part_t + part_c + h * y**2, part_t, part_c)
+        return Standardised(y, part_t + part_c + h * y**2, part_t, part_c, j, a, h)
 
 
 def both_known(*values: float) -> bool:

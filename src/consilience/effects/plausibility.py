@@ -126,7 +126,7 @@ def _routes(effects: Effects) -> Iterator[Note]:
 
 def _standard_errors(effects: Effects) -> Iterator[Note]:
     """SEs that do not go with the arm sizes, judged by the other effects of the review."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):  # absurd arm sizes: not finite, not judged
         unit = np.sqrt(effects.v / (1 / effects["n_treatment"] + 1 / effects["n_control"]))
     known = np.isfinite(unit)
     if known.sum() < SE_MINIMUM:

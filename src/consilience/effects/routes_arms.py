@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from consilience.records import Step
+
 from .arm_view import ArmView, Choice, arm_sizes, joint_r, standardiser, view
 from .candidates import Candidate, Failure, both_known
 from .cells import Cells
@@ -94,6 +96,7 @@ def _before_after(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
         assumptions=tuple(x for x in (*made, about_sd, *about_r(t, k)) if x),
         scale="log" if log else "raw",
         arm_rows=c.arm_rows,
+        arms=(t, k),
     )
 
 
@@ -129,6 +132,7 @@ def _change(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | 
         assumptions=tuple(x for x in (about_sd, *assumed) if x),
         scale="log" if log else "raw",
         arm_rows=c.arm_rows,
+        arms=(t, k),
     )
 
 
@@ -158,6 +162,7 @@ def _change_score(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
         assumptions=(rescaled, *about_r(t, k)),
         scale="log" if log else "raw",
         arm_rows=c.arm_rows,
+        arms=(t, k),
     )
 
 
@@ -187,6 +192,7 @@ def _final(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | N
         assumptions=(*made, "no adjustment for baseline"),
         scale="log" if log else "raw",
         arm_rows=(c.post_t, c.post_c),
+        arms=(t, k),
     )
 
 
@@ -224,5 +230,17 @@ def _events(c: Comparison, cells: Cells) -> tuple[list[Candidate], Failure | Non
         assumptions=tuple(assumptions),
         exactness="fixed",
         arm_rows=rows,
+        trace=_event_steps((a, b, x, y), zero=zero),
     )
     return [candidate], None
+
+
+def _event_steps(table: tuple[float, ...], *, zero: bool) -> tuple[Step, ...]:
+    names = (
+        "treated with event",
+        "treated without event",
+        "control with event",
+        "control without event",
+    )
+    how = "the count + 0.5, because one cell is zero" if zero else "the count"
+    return tuple(Step(name, cell, how) for name, cell in zip(names, table, strict=True))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from consilience.records import Step
+
 from .arm_view import Choice, joint_r, standardiser, view
 from .candidates import Candidate, Failure, both_known
 from .cells import Cells
@@ -13,6 +15,14 @@ from .convert_statistics import LOGISTIC_SD
 from .pairing import Comparison
 
 RESCALED = "the change-score d is rescaled to the SD of the values by sqrt(2(1 - r))"
+BASELINE_SD = "SD before treatment, pooled over the arms"
+SPREADS = {
+    "SE": "as printed",
+    "CI": "(upper \u2212 lower)/(2 t) of its interval",
+    "t": "difference / t",
+    "p": "difference / the t of p",
+    "": "none is printed",
+}
 LOGISTIC = "ln OR to d by sqrt(3)/pi (logistic; Hasselblad & Hedges 1995)"
 
 
@@ -95,11 +105,7 @@ def _difference(info: _Row, x: ContrastNumbers) -> list[Candidate]:
         return []
     what = "difference of changes" if info.change else "difference of final values"
     if not info.baseline_sd > 0:
-        if not (se > 0 and x.spread[i] in ("SE", "CI")):
-            return []
-        return [
-            _from_t(info, difference / se, rank=61, code="difference", words=f"{what} with {x.spread[i]}")
-        ]
+        return _difference_as_t(info, x, what)
     assumptions = [info.about_sd, "" if info.change else "no adjustment for baseline is known of"]
     if se > 0:
         share, spread = (se / info.baseline_sd) ** 2 / info.a, x.spread[i]
@@ -127,11 +133,30 @@ def _difference(info: _Row, x: ContrastNumbers) -> list[Candidate]:
             scale="log" if x.log[i] else "raw",
             arm_rows=info.sd_rows,
             contrast_row=i,
+            trace=_difference_steps(info, x, what),
         )
     ]
 
 
-def _from_t(info: _Row, t: float, *, rank: int, code: str, words: str) -> Candidate:
+def _difference_as_t(info: _Row, x: ContrastNumbers, what: str) -> list[Candidate]:
+    """Without an SD, a difference and its own SE or interval are a t statistic."""
+    se, spread = x.difference_se[info.index], x.spread[info.index]
+    if not (se > 0 and spread in ("SE", "CI")):
+        return []
+    t = Step("t", x.difference[info.index] / se, f"difference / SE; SE: {SPREADS[spread]}")
+    return [_from_t(info, t, rank=61, code="difference", words=f"{what} with {spread}")]
+
+
+def _difference_steps(info: _Row, x: ContrastNumbers, what: str) -> tuple[Step, ...]:
+    i = info.index
+    return (
+        Step("difference printed", x.difference[i], what),
+        Step("its standard error", x.difference_se[i], SPREADS[x.spread[i]]),
+        Step("SD that standardises", info.baseline_sd, info.about_sd or BASELINE_SD),
+    )
+
+
+def _from_t(info: _Row, t: Step, *, rank: int, code: str, words: str) -> Candidate:
     """t to d = t sqrt(a); a change-score d goes to the SD of the values by sqrt(2(1 - r))."""
     k = _k(info)
     kind = "change-score d" if info.change else "d of final values"
@@ -141,7 +166,7 @@ def _from_t(info: _Row, t: float, *, rank: int, code: str, words: str) -> Candid
         group="statistic",
         route=f"from {words}, arms {info.n_t:g}/{info.n_c:g}, {kind}",
         cells=code,
-        difference=t * math.sqrt(info.a * k),
+        difference=t.value * math.sqrt(info.a * k),
         sd=1.0,
         n_t=info.n_t,
         n_c=info.n_c,
@@ -154,7 +179,16 @@ def _from_t(info: _Row, t: float, *, rank: int, code: str, words: str) -> Candid
         if info.change
         else ("no adjustment for baseline is known of",),
         contrast_row=info.index,
+        trace=(t, *_rescaling(info, k)),
     )
+
+
+def _rescaling(info: _Row, k: float) -> tuple[Step, ...]:
+    """The correlation and the factor by which a change-score d goes to the SD of the values; final values: none."""
+    if not info.change:
+        return ()
+    factor = Step("factor to the SD of the values", math.sqrt(k), "\u221a(2(1 \u2212 r))")
+    return Step("pre-post correlation r", info.r, info.r_source), factor
 
 
 def _statistics(info: _Row, x: ContrastNumbers, *, declared: bool) -> list[Candidate]:
@@ -163,13 +197,13 @@ def _statistics(info: _Row, x: ContrastNumbers, *, declared: bool) -> list[Candi
     made = []
     df = f"{x.df[i]:g}" if not math.isnan(x.df[i]) else f"{info.n_t + info.n_c - 2:g}"
     if declared:
-        for rank, code, t, words in (
-            (63, "t", x.t[i], f"t({df}) = {x.t[i]:.3g}"),
-            (64, "f", x.f_t[i], f"F(1,{df})"),
-            (67, "p", x.p_t[i], "an exact p and its direction"),
+        for rank, code, t, words, how in (
+            (63, "t", x.t[i], f"t({df}) = {x.t[i]:.3g}", "as printed, with the sign of the direction"),
+            (64, "f", x.f_t[i], f"F(1,{df})", "\u221aF with the sign of the direction"),
+            (67, "p", x.p_t[i], "an exact p and its direction", f"the t of {df} df with this two-sided p"),
         ):
             if not math.isnan(t):
-                made.append(_from_t(info, t, rank=rank, code=code, words=words))
+                made.append(_from_t(info, Step("t", t, how), rank=rank, code=code, words=words))
     if not math.isnan(x.smd[i]):
         made.append(_smd(info, x, declared=declared))
     if not math.isnan(x.chi2_d[i]):
@@ -202,6 +236,11 @@ def _smd(info: _Row, x: ContrastNumbers, *, declared: bool) -> Candidate:
         assumptions=(RESCALED, *_assumed_r(info)) if change else ("taken to be of final values",),
         exactness="fixed" if se > 0 else "smd",
         contrast_row=i,
+        trace=(
+            Step("SMD printed", x.smd[i], "as printed"),
+            Step("its standard error", se, "as printed or from its interval"),
+            *(_rescaling(info, k) if change else ()),
+        ),
     )
 
 
@@ -221,6 +260,13 @@ def _chi2(info: _Row, d: float) -> Candidate:
         basis="event",
         assumptions=("phi of the 2x2 table to d",),
         contrast_row=info.index,
+        trace=(
+            Step(
+                "d of the table",
+                d,
+                "phi/\u221a(1 \u2212 phi\u00b2) N/\u221a(nT nC), phi = \u221a(chi\u00b2/N)",
+            ),
+        ),
     )
 
 
@@ -250,6 +296,10 @@ def _odds_ratio(row: int, x: ContrastNumbers) -> Candidate | None:
         assumptions=(LOGISTIC, *more),
         exactness="fixed",
         contrast_row=row,
+        trace=(
+            Step("ln OR", log_or, "logarithm of the odds ratio, or the middle of its logged limits"),
+            Step("its standard error", se, "(ln upper \u2212 ln lower)/(2 z)"),
+        ),
     )
 
 
