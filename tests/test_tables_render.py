@@ -65,11 +65,12 @@ class Reader(HTMLParser):
 
 def test_people_see_joined_intervals_minus_signs_and_footnote_letters() -> None:
     view = shown(TABLE)
-    assert view.titles == ("Trial", "People", "g", "95% CI", "p", "Remark")
-    assert view.rows[0] == ("Shen 2018", "1,200", "0.25", "[0.00, 0.50]", ".031", "a")
-    assert view.rows[1] == ("Oh 2010", "—", "—", "—", "< .001", "")
-    assert view.rows[2] == ("Vos 2011", "69", "0.00", "[−1.00, 1.00]", "1.000", "a")
-    assert view.notes == ("a: few trials", "A note.")
+    assert view.titles == ("Trial", "People", "g", "95% CI", "p")
+    assert view.rows[0] == ("Shen 2018", "1,200", "0.25", "[0.00, 0.50]", ".031")
+    assert view.rows[1] == ("Oh 2010", "—", "—", "—", "< .001")
+    assert view.rows[2] == ("Vos 2011", "69", "0.00", "[−1.00, 1.00]", "1.000")
+    assert view.notes == ("(a) few trials", "A note.")
+    assert view.marks == ("a", "", "a")  # beside the label, where a narrow screen shows them
 
 
 def test_footnote_letters_go_on_after_z() -> None:
@@ -88,12 +89,12 @@ def test_footnote_letters_go_on_after_z() -> None:
 def test_text_is_aligned_and_complete() -> None:
     lines = to_text(TABLE, width=80).splitlines()
     assert lines[0] == "A table"
-    assert lines[1].split() == ["Trial", "People", "g", "95%", "CI", "p", "Remark"]
+    assert lines[1].split() == ["Trial", "People", "g", "95%", "CI", "p"]
     row = next(line for line in lines if line.startswith("Shen"))
     other = next(line for line in lines if line.startswith("Vos"))
     assert row.index("]") == other.index("]")  # right-aligned numbers end in one column
     assert lines.index("First") < lines.index(row) < lines.index("Second") < lines.index(other)
-    assert lines[-2:] == ["a: few trials", "A note."]
+    assert lines[-2:] == ["(a) few trials", "A note."]
 
 
 def test_text_stacks_when_columns_cannot_fit() -> None:

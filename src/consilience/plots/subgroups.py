@@ -94,7 +94,7 @@ def subgroups(analysis: Analysis) -> tuple[Layout, ...]:
     level = f"{100 * analysis.plan.level:g}%"
     notes = [f"Thick line: {level} confidence interval; thin capped line: {level} prediction interval."]
     if any(e.trust for e in shown):
-        notes.append("Hollow point: read with care (see the table's remark).")
+        notes.append("Hollow point: read with care (see the note under the table).")
     return lay_out(
         Panel(
             "subgroups",

@@ -17,7 +17,7 @@ class TableColumn:
 
     kind : how a number is written for people: ``"number"``, ``"p"`` (.034, < .001), ``"percent"`` (+3.1%) or
         ``"count"`` (1,234); text cells are written as they are. ``"footnote"``: text that people see as a
-        letter with the text among the notes; CSV and data frames keep the text.
+        letter beside the row's first cell with the text among the notes; CSV and data frames keep the text.
     pair : key of the column with the upper limit when this one holds the lower limit of an interval:
         people see both as ``[low, high]`` under this title, CSV and data frames keep two columns.
     """

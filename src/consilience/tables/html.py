@@ -25,8 +25,9 @@ def _head(view: Shown) -> list[str]:
     return ["<thead>", f"<tr>{cells}</tr>", "</thead>"]
 
 
-def _row(cells: tuple[str, ...], aligns: tuple[str, ...]) -> str:
-    first = f'<th scope="row"{_CLASS[aligns[0]]}>{escape(cells[0])}</th>'
+def _row(cells: tuple[str, ...], aligns: tuple[str, ...], mark: str) -> str:
+    sup = f" <sup>{escape(mark)}</sup>" if mark else ""
+    first = f'<th scope="row"{_CLASS[aligns[0]]}>{escape(cells[0])}{sup}</th>'
     rest = (f"<td{_CLASS[a]}>{escape(c)}</td>" for c, a in zip(cells[1:], aligns[1:], strict=True))
     return f"<tr>{first}{''.join(rest)}</tr>"
 
@@ -41,7 +42,7 @@ def _body(view: Shown) -> list[str]:
             lines.append(
                 f'<tr class="group"><th scope="rowgroup" colspan="{width}">{escape(view.groups[i])}</th></tr>'
             )
-        lines.append(_row(row, view.aligns))
+        lines.append(_row(row, view.aligns, view.marks[i]))
     return [*lines, "</tbody>"]
 
 

@@ -59,7 +59,7 @@ def to_latex(table: Table) -> str:
         _line(view.titles),
         r"\midrule",
     ]
-    for i, row in enumerate(view.rows):
+    for i, row in enumerate(view.marked_rows):
         if i in view.groups:
             lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{escape_latex(view.groups[i])}}}}} \\")
         lines.append(_line(row))

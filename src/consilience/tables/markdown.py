@@ -27,7 +27,7 @@ def to_markdown(table: Table) -> str:
     lines = [f"**{escape_markdown(table.title)}**", ""]
     lines.append(_line(tuple(escape_markdown(t) for t in view.titles)))
     lines.append(_line(tuple(_ALIGN[a] for a in view.aligns)))
-    for i, row in enumerate(view.rows):
+    for i, row in enumerate(view.marked_rows):
         if i in view.groups:
             lines.append(_line((f"**{escape_markdown(view.groups[i])}**", *blank)))
         lines.append(_line(tuple(escape_markdown(cell) for cell in row)))

@@ -13,13 +13,26 @@ from ..records.table import Cell
 
 @dataclass(frozen=True)
 class Shown:
-    """titles, aligns : per visible column; rows : text cells; groups : first row -> heading; notes : below."""
+    """titles, aligns : per visible column; rows : text cells; groups : first row -> heading; notes : below.
+
+    marks : letters of each row's footnotes ("" if none); they stand beside the row's first cell, where they are
+    seen even if the table is wider than its place.
+    """
 
     titles: tuple[str, ...]
     aligns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     groups: dict[int, str]
     notes: tuple[str, ...]
+    marks: tuple[str, ...]
+
+    @property
+    def marked_rows(self) -> tuple[tuple[str, ...], ...]:
+        """The rows with the letters in brackets after the first cell."""
+        return tuple(
+            (f"{row[0]} ({mark})" if mark else row[0], *row[1:])
+            for row, mark in zip(self.rows, self.marks, strict=True)
+        )
 
 
 def cell_text(cell: Cell, column: TableColumn) -> str:
@@ -72,11 +85,14 @@ def shown(table: Table) -> Shown:
     position = {column.key: j for j, column in enumerate(table.columns)}
     upper = {column.pair for column in table.columns if column.pair}
     letters = _footnotes(table)
-    visible = [(j, column) for j, column in enumerate(table.columns) if column.key not in upper]
+    visible = [
+        (j, column)
+        for j, column in enumerate(table.columns)
+        if column.key not in upper and column.kind != "footnote"
+    ]
+    remarks = [j for j, column in enumerate(table.columns) if column.kind == "footnote"]
 
     def text(row: tuple[Cell, ...], j: int, column: TableColumn) -> str:
-        if column.kind == "footnote":
-            return letters.get(str(row[j]), "")
         if column.pair:
             return _pair_text(row[j], row[position[column.pair]], column)
         return cell_text(row[j], column)
@@ -86,5 +102,9 @@ def shown(table: Table) -> Shown:
         tuple(column.align for _, column in visible),
         tuple(tuple(text(row, j, column) for j, column in visible) for row in table.rows),
         {first: clean(heading) for first, heading in table.groups},
-        (*(f"{letter}: {clean(text)}" for text, letter in letters.items()), *(clean(n) for n in table.notes)),
+        (
+            *(f"({letter}) {clean(text)}" for text, letter in letters.items()),
+            *(clean(n) for n in table.notes),
+        ),
+        tuple(", ".join(letters[str(row[j])] for j in remarks if row[j]) for row in table.rows),
     )

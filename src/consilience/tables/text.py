@@ -13,17 +13,17 @@ NARROWEST = 20  # a column is not squeezed below this: one word a line is no lon
 
 
 def _natural(view: Shown) -> list[int]:
-    cells = (view.titles, *view.rows)
+    cells = (view.titles, *view.marked_rows)
     return [max(1, *(display_width(row[j]) for row in cells)) for j in range(len(view.titles))]
 
 
 def _floor(view: Shown, j: int) -> int:
     """Numbers never wrap; text and titles wrap between words, and inside very long ones."""
     words = max((display_width(word) for word in view.titles[j].split()), default=1)
-    cells = [display_width(row[j]) for row in view.rows]
+    cells = [display_width(row[j]) for row in view.marked_rows]
     if view.aligns[j] == "right":
         return max([words, *cells])
-    longest = max((display_width(word) for row in view.rows for word in row[j].split()), default=1)
+    longest = max((display_width(word) for row in view.marked_rows for word in row[j].split()), default=1)
     return max(words, min(longest, NARROWEST))
 
 
@@ -57,7 +57,7 @@ def _row_lines(cells: Sequence[str], widths: Sequence[int], aligns: Sequence[str
 def _columns(view: Shown, widths: list[int]) -> list[str]:
     rule = "\u2500" * (sum(widths) + len(GAP) * (len(widths) - 1))
     lines = [*_row_lines(view.titles, widths, view.aligns), rule]
-    for i, row in enumerate(view.rows):
+    for i, row in enumerate(view.marked_rows):
         if i in view.groups:
             lines += ([""] if i else []) + wrap(view.groups[i], max(len(rule), 20))
         lines += _row_lines(row, widths, view.aligns)
@@ -68,7 +68,7 @@ def _stacked(view: Shown, width: int) -> list[str]:
     """Each row as ``title  value`` lines under its first cell."""
     label = min(max(display_width(t) for t in view.titles), max(width // 3, 6))
     lines: list[str] = []
-    for i, row in enumerate(view.rows):
+    for i, row in enumerate(view.marked_rows):
         if i in view.groups:
             lines += ["", *wrap(view.groups[i].upper(), width)]
         lines += ["", *wrap(row[0], width)]
