@@ -29,6 +29,56 @@ class Correlation:
     source: str = ""
 
 
+WEEKS = 26.0  # the distance for which `autocorrelation` is declared
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """What is declared of correlations between the values of the same people; None = not declared.
+
+    between : correlation of any two outcomes at the same time; pairs : (outcome, outcome, correlation), which go first.
+    cross_time : correlation of one outcome at one time with another at another time; None = the product of both.
+    across_times : correlation of one outcome at any two times.
+    autocorrelation : correlation of one outcome at two times `weeks` apart; phi^(distance/weeks) at other distances.
+    """
+
+    between: float | None = None
+    pairs: tuple[tuple[str, str, float], ...] = ()
+    cross_time: float | None = None
+    across_times: float | None = None
+    autocorrelation: float | None = None
+    weeks: float = WEEKS
+
+    @property
+    def declared(self) -> bool:
+        """True if anything is."""
+        one = (self.between, self.cross_time, self.across_times, self.autocorrelation)
+        return bool(self.pairs) or any(value is not None for value in one)
+
+    def outcomes(self, first: str, second: str) -> float | None:
+        """Correlation of two outcomes at the same time; 1 of one with itself."""
+        if first == second:
+            return 1.0
+        return next((r for a, b, r in self.pairs if {a, b} == {first, second}), self.between)
+
+
+@dataclass(frozen=True)
+class Imputation:
+    """Which missing numbers may be filled in, and from where; nothing is unless declared.
+
+    sd, r : ``"same-marker"`` = from other trials of the outcome; n : ``"from-arms"`` = from the trial's other numbers of people.
+    """
+
+    sd: Literal["none", "same-marker"] = "none"
+    r: Literal["none", "same-marker"] = "none"
+    n: Literal["none", "from-arms"] = "none"
+
+    @property
+    def declared(self) -> bool:
+        """True if anything may be filled in."""
+        return (self.sd, self.r, self.n) != ("none", "none", "none")
+
+
 @dataclass(frozen=True)
 class OutcomeRule:
     """What the protocol declares of one outcome; nothing of it is guessed.
@@ -106,3 +156,5 @@ class Plan(Shown):
     )
     relevance: float = 0.2  # smallest g that matters to the reader
     prisma: Mapping[str, object] = field(default_factory=dict)
+    dependence: Dependence = Dependence()
+    imputation: Imputation = Imputation()
