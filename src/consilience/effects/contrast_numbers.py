@@ -14,6 +14,14 @@ from .convert_logs import LN10
 from .convert_statistics import chi2_to_d, interval_to_se, p_to_t, ratio_interval_to_log
 
 DF_SLACK, DF_SHARE = 3.0, 0.05  # df + 2 may fall short of the people by covariates: 3, or 5% in large trials
+# where the standard error of a difference comes from
+SPREADS = {
+    "SE": "as printed",
+    "CI": "(upper \u2212 lower)/(2 t) of its interval",
+    "t": "difference / t",
+    "p": "difference / the t of p",
+    "": "none is printed",
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from consilience.records import Step
+
 from .arm_view import ArmView, joint_r
 from .candidates import NAN, Candidate, both_known
-from .contrast_numbers import ContrastNumbers
+from .contrast_numbers import SPREADS, ContrastNumbers
 from .pairing import Comparison
 from .route_words import about_r
 
@@ -41,6 +43,7 @@ def log_changes(c: Comparison, t: ArmView, k: ArmView) -> Candidate | None:
         assumptions=(*((EQUAL_SD,) if copied else ()), *(about_r(t, k) if assumed else ())),
         exactness="fixed",
         arm_rows=c.arm_rows,
+        arms=(t, k),
     )
 
 
@@ -75,4 +78,8 @@ def log_difference(row: int, x: ContrastNumbers) -> Candidate | None:
         basis="change",
         exactness="fixed",
         contrast_row=row,
+        trace=(
+            Step("difference printed", x.difference[row], "difference of changes of logarithms"),
+            Step("its standard error", se, SPREADS[x.spread[row]]),
+        ),
     )

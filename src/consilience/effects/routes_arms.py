@@ -14,6 +14,8 @@ from .pairing import Comparison, nan_row
 from .ppc import change_variance, mean_variance, pooled_sd
 from .route_words import about_r, location_kinds, note_scale, spreads, why_not
 
+POOLED_BEFORE = "SD before treatment, pooled over the arms"
+
 
 def arm_candidates(c: Comparison, cells: Cells, choice: Choice) -> tuple[list[Candidate], Failure | None]:
     """All ways to this effect that the arms table allows, or why there is none.
@@ -97,6 +99,7 @@ def _before_after(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
         scale="log" if log else "raw",
         arm_rows=c.arm_rows,
         arms=(t, k),
+        trace=(Step("S", sd, about_sd or POOLED_BEFORE),),
     )
 
 
@@ -133,6 +136,7 @@ def _change(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | 
         scale="log" if log else "raw",
         arm_rows=c.arm_rows,
         arms=(t, k),
+        trace=(Step("S", sd, about_sd or POOLED_BEFORE),),
     )
 
 
@@ -142,6 +146,7 @@ def _change_score(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
     r, source = joint_r(t, k)
     if not sd_change > 0 or not r < 1:
         return None
+    factor = math.sqrt(2 * (1 - r))
     rescaled = "the change-score d is rescaled to the SD of the values by sqrt(2(1 - r))"
     dispersion = " and ".join(dict.fromkeys((t.change_spread, k.change_spread)))
     return Candidate(
@@ -151,7 +156,7 @@ def _change_score(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
         route=f"change means with {dispersion}, no baseline SD: change-score d",
         cells="change",
         difference=t.change - k.change,
-        sd=sd_change / math.sqrt(2 * (1 - r)),
+        sd=sd_change / factor,
         n_t=t.n,
         n_c=k.n,
         part_t=2 * (1 - r) / t.n,
@@ -163,6 +168,10 @@ def _change_score(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candid
         scale="log" if log else "raw",
         arm_rows=c.arm_rows,
         arms=(t, k),
+        trace=(
+            Step("SD of change, pooled", sd_change, "pooled over the arms"),
+            Step("S", sd_change / factor, "SD of change / \u221a(2(1 \u2212 r))"),
+        ),
     )
 
 
@@ -193,6 +202,7 @@ def _final(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | N
         scale="log" if log else "raw",
         arm_rows=(c.post_t, c.post_c),
         arms=(t, k),
+        trace=(Step("S", sd, "SD after treatment, pooled over the arms"),),
     )
 
 

@@ -10,19 +10,12 @@ from consilience.records import Step
 from .arm_view import Choice, joint_r, standardiser, view
 from .candidates import Candidate, Failure, both_known
 from .cells import Cells
-from .contrast_numbers import ContrastNumbers
+from .contrast_numbers import SPREADS, ContrastNumbers
 from .convert_statistics import LOGISTIC_SD
 from .pairing import Comparison
+from .routes_arms import POOLED_BEFORE
 
 RESCALED = "the change-score d is rescaled to the SD of the values by sqrt(2(1 - r))"
-BASELINE_SD = "SD before treatment, pooled over the arms"
-SPREADS = {
-    "SE": "as printed",
-    "CI": "(upper \u2212 lower)/(2 t) of its interval",
-    "t": "difference / t",
-    "p": "difference / the t of p",
-    "": "none is printed",
-}
 LOGISTIC = "ln OR to d by sqrt(3)/pi (logistic; Hasselblad & Hedges 1995)"
 
 
@@ -152,7 +145,7 @@ def _difference_steps(info: _Row, x: ContrastNumbers, what: str) -> tuple[Step, 
     return (
         Step("difference printed", x.difference[i], what),
         Step("its standard error", x.difference_se[i], SPREADS[x.spread[i]]),
-        Step("SD that standardises", info.baseline_sd, info.about_sd or BASELINE_SD),
+        Step("S", info.baseline_sd, info.about_sd or POOLED_BEFORE),
     )
 
 
