@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -143,3 +144,26 @@ def check_clubsandwich(case: dict, datasets: dict) -> Outcome:
     known = _known(c, out)
     named = {"beta": c.estimate, "SE": c.se, "df_Satt": c.df, "p_Satt": c.p_value}
     return _outcome([(name, ours[known], as_array(out[name])[known]) for name, ours in named.items()])
+
+
+def check_sensitivity(case: dict, datasets: dict) -> Outcome:
+    """The printed table of sensitivity(): coefficients, SEs and tau^2 for rho = 0, .2, ... 1, to five decimals."""
+    call = re.search(r"sensitivity\((robu\(.*?\))\)\)", case["call"])
+    effects, design, _ = _data({**case, "call": call[1]}, datasets)
+    lines = case["out"]["text"]
+    labelled = [
+        re.findall(r"-?\d+\.\d{5}", line)
+        for line in lines
+        if re.search(r"(Coefficient|Error|Estimate)\s", line)
+    ]
+    last = [line.strip().strip('"') for line in lines if re.fullmatch(r"\s*-?\d+\.\d{5}\s*", line)]
+    printed = np.array([[*row, end] for row, end in zip(labelled, last, strict=True)], dtype=float)
+    ours = []
+    for rho in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        found = fit(effects, Spec.correlated(rho=rho), design=design)
+        c = found.coefficients
+        ours.append([*np.column_stack([c.estimate, c.se]).ravel(), found.components.variance[0]])
+    gap = np.abs(np.array(ours).T - printed)
+    return Outcome(
+        "agree" if np.all(gap < 6e-6) else "differ", float(np.max(gap)), "printed to five decimals"
+    )

@@ -23,7 +23,7 @@ from consilience.records import Fit
 from . import Outcome, compare
 from ._r_expression import parse
 from ._rma_model import read_model
-from ._robumeta import check_clubsandwich, check_robu
+from ._robumeta import check_clubsandwich, check_robu, check_sensitivity
 
 TOPIC = "robust"
 RTOL = 1e-6
@@ -44,6 +44,8 @@ def check(case: dict, datasets: dict, cases: dict) -> Outcome:
         return check_robu(case, datasets)
     if kind == "robumeta_coef_test_CR2":
         return check_clubsandwich(case, datasets)
+    if kind == "robumeta_sensitivity":
+        return check_sensitivity(case, datasets)
     if kind not in CHECKS:
         return Outcome("uncovered", detail=f"no reader for {kind}")
     model = _given_fit(case, datasets, cases)

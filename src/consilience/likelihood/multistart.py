@@ -16,6 +16,8 @@ from ..base.errors import InputError
 from ..records import Optimum
 from .build import Setup
 from .gaussian import Evaluation, Problem, evaluate
+from .nested import NestedLayout
+from .nested_scan import scan_nested
 from .optimise import SCORE_TOLERANCE, Box, Maximum, climb, maximise
 
 FLAT = 1e-9  # visible share of a parameter below which the fixed part hides it
@@ -65,7 +67,7 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     if start is not None:
         best = climb(objective, start, box)
     if best is None or best.score > SCORE_TOLERANCE:
-        starts = [np.where(free, s, fixed) for s in starting_points(setup, free)]
+        starts = starting_points(setup, free, fixed=fixed, reml=reml)
         best, climbs = maximise(objective, starts, box, most_climbs=_most_climbs(problem, free))
     if best is None:
         _existing(None)
@@ -86,7 +88,7 @@ def _existing(at: Evaluation | None) -> Evaluation:
 def _most_climbs(problem: Problem, free: np.ndarray) -> int:
     if problem.k > MANY_ROWS:
         return 1
-    return 3 if problem.k > 200 or free.sum() > 3 else 6
+    return 3 if problem.k > 200 or free.sum() > 2 else 6
 
 
 def _optimum(setup: Setup, best: Maximum, climbs: int, *, hidden: Hidden) -> Optimum:
@@ -133,27 +135,57 @@ def _hidden(setup: Setup) -> Hidden:
     return tuple(sorted(found.items()))
 
 
-def starting_points(setup: Setup, free: np.ndarray) -> list[np.ndarray]:
-    """Thetas over total variance x division between the terms x seeds of the correlations, zero included."""
+def starting_points(setup: Setup, free: np.ndarray, *, fixed: np.ndarray, reml: bool) -> list[np.ndarray]:
+    """Thetas to climb from, best first: the local maxima of a scan over total variance x division between the terms x
+    seeds of the correlations (of the whole scan, where terms are too many for divisions to have neighbours)."""
     problem, parameters = setup.problem, setup.parameters
-    totals = _totals(problem, few=problem.k > MANY_ROWS or free.sum() > 3)
-    shares = _shares(sorted({p.term for p, f in zip(parameters, free, strict=True) if f}))
+    terms = sorted({p.term for p, f in zip(parameters, free, strict=True) if f})
+    simple = len(terms) <= 2 and all(p.unit == 2 for p in parameters)
+    totals, shares = _totals(problem, simple=simple), _shares(terms)
     sets = [[p.seed for p in parameters]]
     for n in range(max((len(p.more) for p in parameters), default=0)):
         sets.append([p.more[n] if n < len(p.more) else p.seed for p in parameters])
     points = []
     for seeds in sets:
-        for total in [*totals, 0.0]:
-            for share in shares if total else shares[:1]:
+        for total in [0.0, *totals]:
+            for share in shares:
                 point = [
                     seed * (share.get(p.term, 0.0) * total) ** (p.unit / 2) if p.unit else seed
                     for p, seed in zip(parameters, seeds, strict=True)
                 ]
-                points.append(np.clip(np.array(point), problem.lower, problem.upper))
-    return points
+                points.append(np.where(free, np.clip(np.array(point), problem.lower, problem.upper), fixed))
+    values = _scan(problem, np.array(points), reml=reml)
+    if simple:
+        values = np.where(_is_peak(values.reshape(len(totals) + 1, len(shares))).ravel(), values, -np.inf)
+    ranked = np.argsort(-values, kind="stable")
+    return [points[i] for i in ranked if np.isfinite(values[i])]
 
 
-def _totals(problem: Problem, *, few: bool) -> np.ndarray:
+def _scan(problem: Problem, thetas: np.ndarray, *, reml: bool) -> np.ndarray:
+    """(G,) log-likelihoods, minus infinity where there is none."""
+    if isinstance(problem.layout, NestedLayout):
+        return scan_nested(problem, problem.layout, thetas, reml=reml)
+    found = [evaluate(problem, theta, reml=reml, derivatives=False) for theta in thetas]
+    return np.array([-np.inf if at is None else at.loglik for at in found])
+
+
+def _is_peak(values: np.ndarray) -> np.ndarray:
+    """Is each value of a grid (totals, shares) at least as high as its up to eight neighbours? Once for a total of 0."""
+    padded = np.pad(values, 1, constant_values=-np.inf)
+    rows, columns = values.shape
+    around = [
+        padded[1 + i : 1 + i + rows, 1 + j : 1 + j + columns]
+        for i in (-1, 0, 1)
+        for j in (-1, 0, 1)
+        if i or j
+    ]
+    peak = np.all([values >= other for other in around], axis=0)
+    peak[0] = False
+    peak[0, 0] = bool(values[0, 0] >= np.max(values[1]))
+    return np.asarray(peak)
+
+
+def _totals(problem: Problem, *, simple: bool) -> np.ndarray:
     """Geometric grid from a thirtieth of the smallest sampling variance to the spread of the outcomes."""
     variances = problem.layout.sampling_variances()
     positive = variances[variances > 0]
@@ -164,13 +196,16 @@ def _totals(problem: Problem, *, few: bool) -> np.ndarray:
     low = max(low, 1e-9 * high)
     if high <= low:
         return np.array([low])
-    return np.geomspace(low, high, 5 if few else 11)
+    few = not simple or problem.k > MANY_ROWS
+    return np.geomspace(low, high, 5 if few else 16 if problem.k > 500 else 24)
 
 
 def _shares(terms: list[int]) -> list[dict[int, float]]:
-    """Divisions of the total: equal, each term alone, each term mostly."""
+    """Divisions of the total. One or two terms: in the order of the first one's share; more: equal, alone, mostly."""
     if len(terms) == 1:
         return [{terms[0]: 1.0}]
+    if len(terms) == 2:
+        return [{terms[0]: s, terms[1]: 1.0 - s} for s in (0.0, 0.1, 0.35, 0.65, 0.9, 1.0)]
     equal = {term: 1.0 / len(terms) for term in terms}
     alone = [{term: 1.0} for term in terms]
     mostly = [{t: 0.85 if t == term else 0.15 / (len(terms) - 1) for t in terms} for term in terms]

@@ -19,6 +19,7 @@ from .gaussian import Evaluation
 SCORE_TOLERANCE = 1e-6  # what "converged" promises
 AIM = 1e-10  # what the search tries to reach
 MOST_STEPS = 200
+SLOW = 0.2  # a step that leaves more than this share of the score asks for the exact curvature
 FEW_PARAMETERS = 8  # up to here the exact curvature by differences is worth its price
 Objective = Callable[[np.ndarray, bool], Evaluation | None]
 
@@ -111,7 +112,7 @@ def climb(
             break
         if known is not None and _arriving(theta, at, known):
             return None
-        step = _direction(objective, theta, at, moving=moving, box=box, slow=score > 0.1 * previous)
+        step = _direction(objective, theta, at, moving=moving, box=box, slow=score > SLOW * previous)
         found = _search(objective, theta, at, step=step, box=box)
         if found is None:
             break
@@ -181,18 +182,12 @@ def maximise(
 ) -> tuple[Maximum | None, int]:
     """The best of several local maxima, and how many climbs were made.
 
-    starts : candidate thetas; the likelihood is looked up at each and up to `most_climbs` well-separated ones are
-        climbed from. Ties go to the earlier one, so the result is deterministic.
+    starts : thetas, the most promising first; up to `most_climbs` well-separated ones are climbed from. Ties go to the
+        earlier one, so the result is deterministic.
     """
-    scored = []
-    for rank, start in enumerate(starts):
-        at = objective(np.clip(start, box.lower, box.upper), False)
-        if at is not None:
-            scored.append((-at.loglik, rank))
     best: Maximum | None = None
     chosen: list[np.ndarray] = []
-    for _, rank in sorted(scored):
-        start = starts[rank]
+    for start in starts:
         if len(chosen) >= most_climbs:
             break
         if any(_near(start, other) for other in chosen):

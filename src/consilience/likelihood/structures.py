@@ -36,16 +36,20 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """Parameters and the function theta -> (G, dG); plain : G is one variance; linear : G is linear in theta."""
+    """Parameters and the function theta -> (G, dG); plain : G is one variance; linear : G is linear in theta;
+    bend : (q, q, l, l) second derivatives of G where they are constant."""
 
     parameters: tuple[Parameter, ...]
     evaluate: Callable[[np.ndarray], Pair]
     plain: bool = False
     linear: bool = False
+    bend: np.ndarray | None = None
 
     def second(self, theta: np.ndarray) -> np.ndarray:
         """(q, q, l, l) second derivatives of G, by differences of dG (exact where dG is linear, as for Cholesky
         factors); they steer a search and are not reported."""
+        if self.bend is not None:
+            return self.bend
         parts = []
         for i, parameter in enumerate(self.parameters):
             step = 1e-4 * max(abs(float(theta[i])), 1.0)
@@ -117,6 +121,7 @@ def unstructured(names: list[str]) -> Structure:
     """Any covariance matrix, G = L L' with no bounds: a singular G (a correlation of one) is a smooth point."""
     size = len(names)
     rows, columns = np.tril_indices(size)
+    unit = np.eye(size)[rows]
     parameters = tuple(
         Parameter(
             f"{names[i]}, {names[j]}" if i != j else names[i],
@@ -131,13 +136,16 @@ def unstructured(names: list[str]) -> Structure:
     def evaluate(theta: np.ndarray) -> Pair:
         lower = np.zeros((size, size))
         lower[rows, columns] = theta
-        parts = np.zeros((len(theta), size, size))
-        for n, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-            parts[n, i, :] += lower[:, j]
-            parts[n, :, i] += lower[:, j]
-        return lower @ lower.T, parts
+        # dG / dL_ij = e_i l_j' + l_j e_i' with l_j column j of L
+        outer = unit[:, :, None] * lower.T[columns][:, None, :]
+        return lower @ lower.T, outer + np.swapaxes(outer, 1, 2)
 
-    return Structure(parameters, evaluate)
+    pairs = (
+        unit[:, None, :, None]
+        * unit[None, :, None, :]
+        * (columns[:, None] == columns[None, :])[:, :, None, None]
+    )
+    return Structure(parameters, evaluate, bend=pairs + np.swapaxes(pairs, 2, 3))
 
 
 def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarray) -> Structure:

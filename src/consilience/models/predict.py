@@ -12,7 +12,7 @@ from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..inference.robust import CORRECTIONS, robust_covariance, satterthwaite
 from ..inference.working import working_of
-from ..records import Fit, Prediction
+from ..records import Fit, Intercept, Known, Prediction
 
 Convention = Literal["coefficient", "normal", "k-p", "k-p-1", "m-1", "m-2", "tau-only"]
 CONVENTIONS: dict[str, str] = {
@@ -65,7 +65,17 @@ def predict(fit: Fit, x: np.ndarray | None = None, *, interval: Convention = "co
         pi_low=estimate - wide,
         pi_high=estimate + wide,
         level=coefficients.level,
-        pi_method=f"new effect in a new study, {CONVENTIONS[interval]}",
+        pi_method=f"{_new_effect(fit)}, {CONVENTIONS[interval]}",
+    )
+
+
+def _new_effect(fit: Fit) -> str:
+    """What the prediction interval is about; with unequal variances the total one is an average."""
+    same = all(isinstance(term, (Intercept, Known)) for term in fit.spec.terms) and fit.spec.scale is None
+    return (
+        "new effect in a new study"
+        if same
+        else "new effect in a new study (variance averaged over the effects)"
     )
 
 
