@@ -7,6 +7,12 @@ import numpy as np
 from consilience.records import Effects
 
 
+def count_unsized(effects: Effects) -> int:
+    """Trials none of whose effects has known arm sizes: `count_people` counts nobody of them."""
+    known = np.isfinite(effects["n_treatment"]) | np.isfinite(effects["n_control"])
+    return effects.n_studies - len(set(effects.study[known].tolist()))
+
+
 def count_people(effects: Effects) -> int:
     """Per study and arm the largest number analysed in any of its effects, summed.
 

@@ -25,6 +25,7 @@ class Estimate(Shown):
         ``"slope"`` (change of g per `unit`).
     tau2, i2 : component -> value (``"study"``, ``"effect"``); I^2 in percent.
     share_in_favour : share of trials whose own average is in the direction of benefit.
+    n_unsized : trials of which no arm size is known; their people are not in `n_people`.
     trust : caveat that must be shown with it ("" if none), e.g. df below 4.
     """
 
@@ -50,6 +51,7 @@ class Estimate(Shown):
     available: bool = True
     reason: str = ""
     trust: str = ""
+    n_unsized: int = 0
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ COMMON = {
     "n_trials": "trials",
     "n_effects": "effects",
     "n_people": "people, nobody counted twice",
+    "n_unsized": "trials of unknown size: their people are not in `n_people`",
     "unit": "unit of a slope or of a change",
     "method": "model, covariance and degrees of freedom",
     "available": "false: there is no number, see `reason`",

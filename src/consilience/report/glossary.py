@@ -24,7 +24,7 @@ TERMS = (
         "g",
         "Standardised effect (g)",
         r"\bg\b|\bHedges'? g\b|standard deviations?\b|standardised (?:mean )?(?:effect|difference)s?",
-        "How far apart the groups ended up, in units of the natural spread between people.",
+        "How much more the treated group changed than the control group, in units of the spread between people.",
         "How much more the treated group changed than the control group, in units of the spread between people "
         "before treatment (the standard deviation), corrected for small samples. Positive always means benefit. "
         "By a common rule of thumb 0.2 is small, 0.5 medium and 0.8 large; the rule knows nothing of medicine.",
@@ -41,9 +41,9 @@ TERMS = (
         "pi",
         "Prediction interval (PI)",
         r"prediction intervals?|\bPIs?\b",
-        "Where the true effect of a new, similar trial would probably lie.",
-        "Where the true effect of a new, similar trial would probably lie. It is wider than the confidence "
-        "interval because trials truly differ. If it includes zero, some settings may see no benefit.",
+        "Where the true effect on one outcome of a new, similar trial would probably lie.",
+        "Where the true effect on one outcome of a new, similar trial would probably lie. It is wider than the confidence "
+        "interval because trials, and outcomes within them, truly differ. If it includes zero, some settings may see no benefit.",
     ),
     Term(
         "p",
@@ -92,8 +92,8 @@ TERMS = (
         r"\bCHE\b|\bCR2\b|Satterthwaite|cluster-robust",
         "A model that allows for trials that differ and for several results per trial.",
         "A model with correlated and hierarchical effects (CHE): true effects differ between and within trials. Its "
-        "uncertainty is cluster-robust (CR2, Satterthwaite degrees of freedom), so that the interval holds up even "
-        "if the correlations that were assumed are wrong.",
+        "uncertainty is cluster-robust (CR2, Satterthwaite degrees of freedom), so that with enough trials the "
+        "interval holds up even if the correlations that were assumed are wrong.",
     ),
     Term(
         "reml",

@@ -126,7 +126,8 @@ def key_numbers(analysis: Analysis, anchors: set[str]) -> list[KeyNumber]:
         if math.isfinite(e.pi_low):
             text = f"{number(e.pi_low)} to {number(e.pi_high)}"
             detail = (
-                f"{level} prediction interval: where a new, similar trial's true effect would probably lie"
+                f"{level} prediction interval: where the true effect on one outcome of a new, similar trial would "
+                "probably lie"
             )
             found.append(
                 KeyNumber("Range across settings (g)", text, detail, f"{e.key}.pi_low", e.pi_low, anchor)
@@ -140,6 +141,8 @@ def key_numbers(analysis: Analysis, anchors: set[str]) -> list[KeyNumber]:
                 )
             )
     detail = f"{plural(e.n_effects, 'effect')} in {count(e.n_people)} people, nobody counted twice"
+    if e.n_unsized:
+        detail += f"; {plural(e.n_unsized, 'trial')} of unknown size not counted"
     found.append(
         KeyNumber("Evidence", plural(e.n_trials, "trial"), detail, f"{e.key}.n_trials", e.n_trials, anchor)
     )

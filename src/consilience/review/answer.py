@@ -10,6 +10,7 @@ from ..records import Bound, Course, Estimate, Paragraph, Plan, Question, Scenar
 from ..records.analysis import Phrase
 from .estimates import LOW_DF
 from .persistence import verdict
+from .questions import MEASURED
 
 SAMPLE_WORDS = {
     "systematic": "",
@@ -98,7 +99,10 @@ def asked(found: Findings) -> Paragraph:
             bound(overall, "n_trials", count(overall.n_trials)),
             f" of the {plural(found.n_trials_known, 'trial')} in this review, with ",
             bound(overall, "n_people", count(overall.n_people)),
-            " people.",
+            " people",
+            f" (not counting {plural(overall.n_unsized, 'trial')} of unknown size)."
+            if overall.n_unsized
+            else ".",
         ]
     return Paragraph("What was asked", tuple(phrases))
 
@@ -114,7 +118,7 @@ def headline(found: Findings) -> Paragraph:
         ". ",
     ]
     phrases += [
-        "In a new setting like these, a single result could lie anywhere from ",
+        "In a new trial like these, the true effect on a single outcome could lie anywhere from ",
         bound(e, "pi_low"),
         " to ",
         bound(e, "pi_high"),
@@ -129,6 +133,8 @@ def headline(found: Findings) -> Paragraph:
 def _verdict(e: Estimate, plan: Plan) -> str:
     """One sentence that says no more than the interval and the kind of sample do."""
     size = f"g = {number(plan.relevance)}"
+    if e.trust:
+        return "It is not known: there are too few trials for a trustworthy interval."
     where = "On average" if plan.sample == "systematic" else "In these trials, on average"
     if e.ci_low > plan.relevance:
         return f"{where}, yes: the benefit is larger than the smallest that matters here ({size})."
@@ -163,6 +169,11 @@ def in_percent(found: Findings) -> Paragraph:
             ]
             phrases.append("; that includes no change" if direct.ci_low <= 0 <= direct.ci_high else "")
             phrases.append(f" ({FEW})." if direct.trust else ".")
+            phrases += [
+                f" {note.removeprefix(f'{MEASURED}: ')}"
+                for note in question.notes
+                if note.startswith(MEASURED)
+            ]
         else:
             phrases.append(f"{words}: no percent change could be measured. {direct.reason}")
         if implied.available:
@@ -188,7 +199,7 @@ def for_whom(found: Findings) -> Paragraph:
     names = [_moderator_label(found.plan, q) for q in moderators if q not in usable]
     if names:
         phrases.append(
-            f"Whether it depends on {_listed(names)} cannot be said: the trials that report it are too few."
+            f"Whether it depends on {_listed(names)} cannot be said: there are too few trials to tell."
         )
     return Paragraph("For whom", tuple(phrases))
 
@@ -231,7 +242,7 @@ def how_long(found: Findings) -> Paragraph:
 def how_sure(found: Findings) -> Paragraph:
     e = found.overall
     phrases: list[Phrase] = [
-        "Between trials, true effects differ with a standard deviation of about ",
+        "True effects differ, between trials and between results of one trial together, with a standard deviation of about ",
         Bound(
             number(sum(e.tau2.values()) ** 0.5),
             "overall.tau_total",
@@ -247,7 +258,8 @@ def how_sure(found: Findings) -> Paragraph:
     if done:
         kept = len(done) - len(changed)
         phrases.append(
-            f"The conclusion stayed the same in {kept} of {plural(len(done), 'sensitivity analysis', 'sensitivity analyses')}. "
+            f"On which side of no effect the interval lies stayed the same in {kept} of "
+            f"{plural(len(done), 'sensitivity analysis', 'sensitivity analyses')}. "
         )
     small = found.question("small-study")
     if small is not None:

@@ -8,14 +8,12 @@ from math import exp, nan
 import numpy as np
 
 from ..base.distributions import t_two_sided
-from ..effects import count_people
+from ..effects import count_people, count_unsized
 from ..models import fit, predict, study_averages
 from ..records import Design, Effects, Estimate, Fit, Spec
 
 LOW_DF = 4.0
-LOW_DF_CAVEAT = (
-    "Fewer than 4 degrees of freedom: the interval and the p-value are not trustworthy, whatever they say."
-)
+LOW_DF_CAVEAT = "Too few trials to trust the interval and the p-value (fewer than 4 degrees of freedom)."
 
 
 def unavailable(
@@ -25,7 +23,13 @@ def unavailable(
     empty = Estimate(key, label, scale=scale, available=False, reason=reason)  # type: ignore[arg-type]
     if effects is None or not effects.k:
         return empty
-    return replace(empty, n_trials=effects.n_studies, n_effects=effects.k, n_people=count_people(effects))
+    return replace(
+        empty,
+        n_trials=effects.n_studies,
+        n_effects=effects.k,
+        n_people=count_people(effects),
+        n_unsized=count_unsized(effects),
+    )
 
 
 def share_in_favour(model: Fit, members: Effects) -> float:
@@ -62,6 +66,7 @@ def row_estimate(
         n_trials=members.n_studies,
         n_effects=members.k,
         n_people=count_people(members) if people is None else people,
+        n_unsized=count_unsized(members),
         method=model.coefficients.method,
         trust=LOW_DF_CAVEAT if df < LOW_DF else "",
     )

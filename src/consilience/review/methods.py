@@ -12,6 +12,7 @@ REFERENCES = {
     "morris2008": "Morris SB. Estimating effect sizes from pretest-posttest-control group designs. Organ Res Methods. 2008;11(2):364-386.",
     "pustejovsky2022": "Pustejovsky JE, Tipton E. Meta-analysis with robust variance estimation: expanding the range of working models. Prev Sci. 2022;23(3):425-438.",
     "tipton2015": "Tipton E, Pustejovsky JE. Small-sample adjustments for tests of moderators and model fit using robust variance estimation in meta-regression. J Educ Behav Stat. 2015;40(6):604-634.",
+    "rodgers2021": "Rodgers MA, Pustejovsky JE. Evaluating meta-analytic methods to detect selective reporting in the presence of dependent effect sizes. Psychol Methods. 2021;26(2):141-160.",
     "higgins2008": "Higgins JPT, White IR, Anzures-Cabrera J. Meta-analysis of skewed data: combining results reported on log-transformed or raw scales. Stat Med. 2008;27(29):6072-6092.",
     "gleser2009": "Gleser LJ, Olkin I. Stochastically dependent effect sizes. In: Cooper H, Hedges LV, Valentine JC, eds. The Handbook of Research Synthesis and Meta-Analysis. 2nd ed. Russell Sage Foundation; 2009:357-376.",
     "pustejovsky2019": "Pustejovsky JE, Rodgers MA. Testing for funnel plot asymmetry of standardized mean differences. Res Synth Methods. 2019;10(1):57-71.",
@@ -29,18 +30,20 @@ def paragraphs(plan: Plan, effects: Effects) -> tuple[str, ...]:
     return (
         f"The effect size was the standardised mean difference in change for pretest-posttest-control designs, with {variance} "
         "of Morris (2008), signed so that a positive value is a benefit, as declared for each outcome. Outcomes declared as "
-        "skewed were analysed as logarithms (Higgins et al. 2008). Results printed in other forms were converted; the route and "
+        "skewed were analysed as logarithms where the printed numbers allow (Higgins et al. 2008). Results printed in other forms were converted; the route and "
         "assumptions of every effect are listed in the table of effects. Where a pre-post correlation was neither printed nor "
-        "derivable, the value declared for the marker was used and varied. Percent changes are pooled log ratios of ratios.",
+        "derivable, the value declared for the marker was used and varied. Covariances of effects of the same people follow from shared "
+        "arms and baselines where the design gives them (Gleser & Olkin 2009). Percent changes are pooled log ratios of ratios.",
         f"The primary analysis pooled {plan_times(plan)} of {pooled} by a correlated and hierarchical effects model (random "
         f"intercepts for trials and for effects within trials; sampling correlation {plan.rho:g} within trials where the design does "
         f"not give it), fitted by REML, with cluster-robust variances (CR2), Satterthwaite degrees of freedom and {level} intervals "
         "(Pustejovsky & Tipton 2022). Differences between groups were tested by the HTZ test (Tipton & Pustejovsky 2015). "
-        "Prediction intervals are for a single result of a new trial. I² is given per level (Higgins & Thompson 2002).",
+        "No adjustment was made for the number of tests. Prediction intervals are for the true effect on one outcome of a new trial "
+        "and use the same degrees of freedom as the average (after Higgins et al. 2009). I² is given per level (Higgins & Thompson 2002).",
         f"Late effects are those measured {plan.persistence_weeks:g} weeks or more after treatment ended; the course over time is "
         f"a meta-regression on log(weeks + 1). Moderators were examined one at a time if {plan.trials_per_moderator} trials or more "
         "report them. Small-study effects were tested by a cluster-robust Egger regression on sqrt(1/nT + 1/nC) (Pustejovsky & "
-        f"Rodgers 2019) if {plan.small_study_minimum} trials or more could be used. {sample_sentence(plan, effects)}",
+        f"Rodgers 2019; Rodgers & Pustejovsky 2021) if {plan.small_study_minimum} trials or more could be used. {sample_sentence(plan, effects)}",
     )
 
 

@@ -12,9 +12,11 @@ from ..inference import wald_test
 from ..models import fit
 from ..records import Design, Effects, Estimate, Fit, Moderator, Plan, Question, Spec, TestResult
 from .estimates import as_percent, as_slope, mean_row, pooled, row_estimate, unavailable
+from .weights import dominant
 
 CONSISTENT_TRIALS = 5
 CONSISTENT_SHARE = 0.8
+MEASURED = "Measured percent change"
 FAMILY_WORDS = {
     "beneficial": ("beneficial immune function", "higher is better"),
     "harmful": ("harmful immune function", "lower is better"),
@@ -29,40 +31,46 @@ def family_question(effects: Effects, ratios: Effects, spec: Spec, family: str) 
     title, meaning = FAMILY_WORDS[family]
     key = f"family/{family}"
     members = effects.take(effects["family"] == family)
-    g, _ = pooled(members, spec, key=key, label=title)
-    direct = _direct_percent(
+    g, model = pooled(members, spec, key=key, label=title)
+    direct, ratio_model = _direct_percent(
         ratios.take(ratios["family"] == family), spec, key=f"{key}/percent", family=family
     )
+    weight, ratio_weight = (dominant(m) if m is not None else "" for m in (model, ratio_model))
     implied = _implied_percent(g, members, key=f"{key}/implied", family=family)
     return Question(
         key,
         "family",
         f"{title.capitalize()} ({meaning})",
         (g, direct, implied),
-        answer=_family_answer(title, g, direct),
+        answer=_family_answer(title, g, direct, ratio_weight),
         notes=(
+            *([f"Pooled g: {weight}."] if weight else []),
+            *([f"{MEASURED}: {ratio_weight}."] if ratio_weight else []),
             "Percent change compares the treated with the control arm on the ratio scale (log ratio of ratios); it can "
             "be computed only where a trial prints means before and after in both arms.",
-            "The percent implied by g multiplies g by the typical baseline SD of the log marker; it describes the "
-            "same effects in other words and is not a second finding.",
+            "A pooled percent change averages over different markers. It counts the steady ones most, although they can "
+            "change least, so it is no statement about any single marker.",
+            "The percent implied by g multiplies g by the median baseline SD of the log markers, taken as known; it "
+            "speaks of a typical marker also where no log SD is known, describes the same effects in other words and "
+            "is not a second finding.",
         ),
     )
 
 
-def _direct_percent(ratios: Effects, spec: Spec, *, key: str, family: str) -> Estimate:
+def _direct_percent(ratios: Effects, spec: Spec, *, key: str, family: str) -> tuple[Estimate, Fit | None]:
     label = f"percent change, {FAMILY_WORDS[family][0]} (measured)"
-    estimate, _ = pooled(ratios, spec, key=key, label=label)
+    estimate, model = pooled(ratios, spec, key=key, label=label)
     found = as_percent(estimate, key=key, label=label)
     if not found.available:
-        return found
+        return found, None
     lower_is_better = family == "harmful"
     share = 1 - estimate.share_in_favour if lower_is_better else estimate.share_in_favour
-    return replace(found, share_in_favour=share)
+    return replace(found, share_in_favour=share), model
 
 
 def _implied_percent(g: Estimate, members: Effects, *, key: str, family: str) -> Estimate:
     label = f"percent change implied by g, {FAMILY_WORDS[family][0]}"
-    known = members["log_sd"][np.isfinite(members["log_sd"])] if members.k else np.array([])
+    known, without = baseline_log_sds(members)
     if not len(known):
         return unavailable(
             key, label, "No baseline SD on the log scale is known for these markers.", scale="percent"
@@ -72,10 +80,23 @@ def _implied_percent(g: Estimate, members: Effects, *, key: str, family: str) ->
     found = as_percent(g, key=key, label=label, factor=sign * typical)
     if not found.available:
         return found
-    return replace(found, method=f"{g.method}; log SD {typical:.2f} (median of {len(known)} effects)")
+    counted = f"median of {plural(len(known), 'marker')} by trial"
+    unknown = f"; unknown for {without} of {members.k} effects" if without else ""
+    return replace(found, method=f"{g.method}; log SD {typical:.2f} ({counted}{unknown})")
 
 
-def _family_answer(title: str, g: Estimate, direct: Estimate) -> str:
+def baseline_log_sds(members: Effects) -> tuple[np.ndarray, int]:
+    """The baseline log SD of each trial, arms and marker once, however many times it was measured afterwards; and the
+    number of effects without one.
+    """
+    names = ("study", "outcome", "treatment", "control")
+    found: dict[tuple[str, ...], float] = {}
+    for row in np.flatnonzero(np.isfinite(members["log_sd"])):
+        found.setdefault(tuple(str(members[name][row]) for name in names), float(members["log_sd"][row]))
+    return np.array(list(found.values())), int(np.sum(~np.isfinite(members["log_sd"])))
+
+
+def _family_answer(title: str, g: Estimate, direct: Estimate, weight: str) -> str:
     if not g.available:
         return f"{title.capitalize()}: {g.reason}"
     text = f"{title.capitalize()}: g = {number(g.estimate)} {interval(g.ci_low, g.ci_high)} from {plural(g.n_trials, 'trial')}."
@@ -85,6 +106,7 @@ def _family_answer(title: str, g: Estimate, direct: Estimate) -> str:
     return (
         f"{text} Measured on the ratio scale in {plural(direct.n_trials, 'trial')}, "
         f"the change against control was {percent(direct.estimate)} (95% CI {low} to {high})."
+        + (f" {weight[0].upper()}{weight[1:]}." if weight else "")
     )
 
 

@@ -117,7 +117,7 @@ def correlation_tip(primary: Primary, which: str) -> Tipping:
             )
     span = f"g then runs from {number(lowest)} to {number(highest)}"
     if not changes:
-        text = f"No {name} between 0 and .95 changes the conclusion ({span})."
+        text = f"None of the values tried for the {name}, {len(GRID)} from 0 to .95, changes the conclusion ({span})."
         return Tipping(which, label, nan, text)
     listed = "; ".join(f"{value:g} gives {text}" for value, text in changes)
     text = f"The conclusion depends on the {name}: {listed} ({span})."

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from ..base.format import count, interval, number, p_value, percent
+from ..base.format import count, interval, number, p_value, percent, plural
 from ..records import Analysis, Estimate, Question, Table, TableColumn, TestResult
 from ..records.table import Cell
 
@@ -58,12 +58,17 @@ def estimate_cells(estimate: Estimate) -> dict[str, Cell]:
         "n_effects": e.n_effects or None,
         "n_people": e.n_people or None,
         "share_in_favour": 100 * e.share_in_favour,
-        "caveat": (e.trust if e.available else e.reason) or None,
+        "caveat": (_remark(e) if e.available else e.reason) or None,
     }
     for name in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high", "df", "p_value"):
         cells[name] = getattr(e, name)
     cells |= {f"tau2_{c}": value for c, value in e.tau2.items()}
     return cells | {f"i2_{c}": value for c, value in e.i2.items()}
+
+
+def _remark(e: Estimate) -> str:
+    unsized = f"Without the people of {plural(e.n_unsized, 'trial')} of unknown size." if e.n_unsized else ""
+    return f"{e.trust} {unsized}".strip()
 
 
 def _per(unit: str) -> str:
@@ -134,6 +139,8 @@ def estimate_table(estimate: Estimate, *, key: str, title: str, level: float = 0
     pairs = [("Trials", count(e.n_trials)), ("Effects", count(e.n_effects))]
     if e.n_people:
         pairs.append(("People (nobody counted twice)", count(e.n_people)))
+    if e.n_unsized:
+        pairs.append(("Trials of unknown size, their people not counted", count(e.n_unsized)))
     if e.available:
         name = {
             "g": "Pooled effect g (positive = benefit)",
