@@ -54,9 +54,10 @@ def dependent_columns(x: np.ndarray, tolerance: float = RANK_TOLERANCE) -> list[
 
 def group_codes(labels: Iterable[Hashable]) -> tuple[np.ndarray, list[Hashable]]:
     """Integer codes (k,) of labels in order of first appearance, and the distinct labels."""
-    known: dict[Hashable, int] = {}
-    codes = np.fromiter((known.setdefault(label, len(known)) for label in labels), dtype=np.intp)
-    return codes, list(known)
+    every = list(labels)
+    distinct = list(dict.fromkeys(every))
+    code = dict(zip(distinct, range(len(distinct)), strict=True))
+    return np.fromiter(map(code.__getitem__, every), dtype=np.intp, count=len(every)), distinct
 
 
 def combine_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:

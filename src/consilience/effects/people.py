@@ -20,7 +20,8 @@ def count_people(effects: Effects) -> int:
     """
     largest: dict[tuple[str, str], float] = {}
     for arm, size in (("treatment", "n_treatment"), ("control", "n_control")):
-        for study, name, n in zip(effects.study, effects[arm], effects[size], strict=True):
-            if not np.isnan(n):
-                largest[study, name] = max(n, largest.get((study, name), 0.0))
+        names = zip(effects.study.tolist(), effects[arm].tolist(), strict=True)
+        for key, n in zip(names, effects[size].tolist(), strict=True):
+            if n > largest.get(key, 0.0):
+                largest[key] = n
     return round(sum(largest.values()))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..base.grid import clean
 from .glyphs import outlines
 from .layout import Circle, Item, Label, Layout, Line, Shape
 from .measure import has_glyph
 from .palette import DARK, LIGHT
+from .png import encode_png
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
+MANY = 50  # areas of one paint in a row from which a collection pays
 _REPLACEMENT = "\ufffd"
 _ALIGN = {"start": "left", "middle": "center", "end": "right"}
 
@@ -61,6 +64,13 @@ def _line(line: Line, colours: dict[str, str]) -> Artist:
     return artist
 
 
+def _paint(item: Item) -> tuple[Any, ...]:
+    """What items that can be drawn as one artist have in common."""
+    if isinstance(item, Shape | Circle):
+        return "area", item.fill, item.stroke, item.width, item.opacity
+    return ("text", item.tone) if isinstance(item, Label) else ("line",)
+
+
 def _area(item: Shape | Circle, colours: dict[str, str]) -> Artist:
     from matplotlib.patches import Circle as Disc
     from matplotlib.patches import Polygon
@@ -76,22 +86,45 @@ def _area(item: Shape | Circle, colours: dict[str, str]) -> Artist:
     return Polygon(item.points, closed=True, joinstyle="miter", **paint)
 
 
+def _swarm(items: list[Shape | Circle], colours: dict[str, str]) -> list[Artist]:
+    """Areas of one paint; many of them as one artist, which is four times faster than as many patches."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.path import Path
+
+    if len(items) < MANY:
+        return [_area(item, colours) for item in items]
+    one = items[0]
+    paths = [
+        Path.circle((item.x, item.y), item.radius)
+        if isinstance(item, Circle)
+        else Path([*item.points, item.points[0]], closed=True)
+        for item in items
+    ]
+    collection = PathCollection(
+        paths,
+        facecolors=colours[one.fill] if one.fill else "none",
+        edgecolors=colours[one.stroke] if one.stroke else "none",
+        linewidths=one.width if one.stroke else 0,
+        alpha=one.opacity,
+        joinstyle="miter",
+    )
+    return [collection]
+
+
 def _artists(items: tuple[Item, ...], colours: dict[str, str], *, outline: bool) -> list[Artist]:
     out: list[Artist] = []
-    runs = groupby(items, key=lambda item: (isinstance(item, Label), getattr(item, "tone", "")))
-    for (is_text, _), run in runs:
-        members = list(run)
-        labels = [item for item in members if isinstance(item, Label) and clean(item.text)]
-        if is_text and outline:
-            out += [_outlined(labels, colours)] if labels else []
-        elif is_text:
-            out += [_text(label, colours) for label in labels]
+    for (kind, *_), run in groupby(items, key=_paint):
+        members: list[Any] = list(run)
+        if kind == "area":
+            out += _swarm(members, colours)
+        elif kind == "line":
+            out += [_line(line, colours) for line in members]
         else:
-            out += [
-                _line(item, colours) if isinstance(item, Line) else _area(item, colours)
-                for item in members
-                if not isinstance(item, Label)
-            ]
+            labels = [label for label in members if clean(label.text)]
+            if not outline:
+                out += [_text(label, colours) for label in labels]
+            elif labels:
+                out.append(_outlined(labels, colours))
     return out
 
 
@@ -117,14 +150,7 @@ def draw(layout: Layout, *, scheme: str = "light", outline: bool = False) -> Fig
 
 def figure_png(layout: Layout, *, dpi: int = 144, scheme: str = "light") -> bytes:
     """The figure as PNG; the same layout gives the same bytes."""
-    stream = io.BytesIO()
     figure = draw(layout, scheme=scheme, outline=True)
-    figure.savefig(
-        stream,
-        format="png",
-        dpi=dpi,
-        facecolor=figure.get_facecolor(),
-        metadata={"Software": None},
-        pil_kwargs={"compress_level": 4},
-    )
-    return stream.getvalue()
+    figure.set_dpi(dpi)
+    figure.canvas.draw()
+    return encode_png(np.asarray(figure.canvas.buffer_rgba()), dpi=dpi)  # type: ignore[attr-defined]

@@ -89,17 +89,12 @@ class Effects(Shown):
         index = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=np.intp)
         position = np.full(self.k, -1, dtype=np.intp)
         position[index] = np.arange(len(index))
-        blocks = []
-        for block in self.blocks:
-            inside = np.flatnonzero(position[block.rows] >= 0)
-            if len(inside) > 1:
-                blocks.append(Block(position[block.rows[inside]], block.matrix[np.ix_(inside, inside)]))
         return replace(
             self,
             y=self.y[index],
             v=self.v[index],
             study=self.study[index],
-            blocks=tuple(blocks),
+            blocks=_blocks_inside(self.blocks, position),
             columns={name: column[index] for name, column in self.columns.items()},
         )
 
@@ -114,3 +109,23 @@ class Effects(Shown):
         for block in self.blocks:
             full[np.ix_(block.rows, block.rows)] = block.matrix
         return full
+
+
+def _blocks_inside(blocks: tuple[Block, ...], position: np.ndarray) -> tuple[Block, ...]:
+    """The part of each block whose rows have a new `position` (k,), -1 = left out; a whole block keeps its matrix."""
+    if not blocks:
+        return ()
+    rows = position[np.concatenate([block.rows for block in blocks])]
+    sizes = [len(block.rows) for block in blocks]
+    kept = np.bincount(np.repeat(np.arange(len(blocks)), sizes)[rows >= 0], minlength=len(blocks))
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    result = []
+    for i in np.flatnonzero(kept > 1).tolist():
+        new, block = rows[starts[i] : ends[i]], blocks[i]
+        if kept[i] == len(new):
+            result.append(Block(new, block.matrix))
+        else:
+            inside = np.flatnonzero(new >= 0)
+            result.append(Block(new[inside], block.matrix[np.ix_(inside, inside)]))
+    return tuple(result)

@@ -230,11 +230,13 @@ def leave_one_out(primary: Primary, *, progress: Progress) -> Iterator[Scenario]
     studies = primary.effects.studies
     if len(studies) < 3:
         return
+    arms = ("treatment", "control", "n_treatment", "n_control")  # all that model and counts need
+    bare = replace(primary.effects, columns={name: primary.effects[name] for name in arms})
     for done, study in enumerate(studies):
         progress("Leaving each trial out", done, len(studies))
         key, label = f"without/{study}", f"without {study}"
         own = primary.effects.study == study
         people = primary.estimate.n_people - count_people(primary.effects.take(own))
-        rest = primary.effects.take(~own)
+        rest = bare.take(~own)
         estimate = refit(primary, rest, key=f"sensitivity/{key}", label=label, people=people)
         yield Scenario(key, "One trial left out", label, estimate, verdict(primary.estimate, estimate))
