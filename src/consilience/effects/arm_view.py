@@ -15,13 +15,16 @@ from .ppc import pooled_sd
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the protocol says of this outcome: its rule and the value of r in use."""
+    """What the protocol says of this outcome: its rule, the value of r in use and, if that is not the rule's, its source."""
 
     rule: OutcomeRule
     r: float
+    source: str = ""
 
     @property
     def assumed(self) -> str:
+        if self.source:
+            return self.source
         source = self.rule.r.source
         if source.startswith("assumed"):
             return source

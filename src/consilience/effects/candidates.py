@@ -35,6 +35,7 @@ class Candidate:
     basis : ``change`` (baseline is in it) or ``final``; ``event`` for ln OR based ones.
     exactness : ``g`` (sd was estimated: J and the variance of g), ``smd`` (standardised as printed, no J) or
         ``fixed`` (the variance is all in the parts).
+    imputed : (kind, what was done) for every number that was filled in, see `imputation`.
     arms : what the route saw of the treated and the control arm; trace : numbers on the way that are not in there.
     """
 
@@ -59,6 +60,7 @@ class Candidate:
     contrast_row: int = -1
     arms: tuple[ArmView, ArmView] | None = None
     trace: tuple[Step, ...] = ()
+    imputed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def effect_columns(reported: Reported, rows: Sequence[Row], cells: Cells) -> dic
         "route_code": _texts(c.code for c in candidates),
         "route_group": _texts(c.group for c in candidates),
         "assumptions": _texts(BETWEEN.join(c.assumptions) for c in candidates),
+        "imputed": _texts("; ".join(dict.fromkeys(kind for kind, _ in c.imputed)) for c in candidates),
         "basis": _texts(c.basis for c in candidates),
         "scale": _texts(c.scale for c in candidates),
         "sd_used": _floats(c.sd if c.scale else NAN for c in candidates),

@@ -13,12 +13,13 @@ from .candidates import NAN, OUT_OF_RANGE, Candidate, Failure, both_known, stand
 from .cells import Cells, resolve_cells
 from .contrast_numbers import ContrastNumbers, resolve_contrasts
 from .dependence import with_covariance
+from .imputation import imputation_notes, mark_r
 from .pairing import Comparison, pair_rows
 from .ppc import mean_covariance, mean_variance
 from .ratio_changes import log_changes, log_difference
 from .route_words import MADE, about_r
 from .routes_arms import sizes_failure
-from .trials import RChoice, choice_of, contrast_sizes, undeclared
+from .trials import RChoice, choice_for, contrast_sizes, filled_numbers, undeclared
 
 EQUAL_CV = "the coefficient of variation after treatment is taken from before it (or the reverse)"
 
@@ -55,19 +56,22 @@ def ratio_workings(
     cells = resolve_cells(reported.arms)
     pairing = pair_rows(reported)
     numbers = resolve_contrasts(reported.contrasts, *contrast_sizes(reported, pairing.comparisons, cells))
+    filled, more = filled_numbers(reported, plan, pairing.comparisons, cells)
     candidates: list[Candidate] = []
     groups: list[tuple[Comparison, OutcomeRule, range]] = []
     failures = list(pairing.failures)
     for comparison in pairing.comparisons:
         rule = plan.outcomes.get(comparison.outcome)
-        way = (
-            undeclared(comparison)
-            if rule is None
-            else _guarded_ratio(comparison, cells, numbers, choice_of(rule, r))
-        )
+        way: Candidate | Failure = undeclared(comparison)
+        if rule is not None:
+            choice = choice_for(comparison, rule, r, filled)
+            way = _guarded_ratio(comparison, cells, numbers, choice)
+            if filled is not None and isinstance(way, Failure):
+                other = _guarded_ratio(comparison, filled.cells, more or numbers, choice)
+                way = filled.marked(other, comparison) if isinstance(other, Candidate) else way
         if isinstance(way, Candidate) and rule is not None:
             groups.append((comparison, rule, range(len(candidates), len(candidates) + 1)))
-            candidates.append(way)
+            candidates.extend(mark_r([way]))
         elif isinstance(way, Failure):
             contrasts = tuple(comparison.contrasts)
             failure = replace(way, arm_rows=comparison.arm_rows, contrast_rows=contrasts)
@@ -76,7 +80,10 @@ def ratio_workings(
     made, out_of_range = choose_ways(groups, candidates, sizes)
     effects = assemble(reported, (candidates, sizes), made, cells, measure="lnrr")
     dropped = list_dropped(reported, failures + out_of_range, candidates_in_use(candidates, sizes))
-    effects = with_covariance(replace(effects, dropped=tuple(dropped)), plan.rho if rho is None else rho)
+    used = [(m.comparison, candidates[m.best]) for m in made]
+    notes = tuple(imputation_notes(used, reported.arms, reported.contrasts))
+    effects = replace(effects, dropped=tuple(dropped), notes=notes)
+    effects = with_covariance(effects, plan.rho if rho is None else rho, plan.dependence)
     return Workings(effects, made, groups, candidates, sizes, cells)
 
 

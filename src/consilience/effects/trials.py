@@ -16,6 +16,7 @@ from .candidates import OUT_OF_RANGE, Candidate, Failure, standardise
 from .cells import Cells, resolve_cells
 from .contrast_numbers import ContrastNumbers, resolve_contrasts
 from .dependence import with_covariance
+from .imputation import Filled, fill_missing, imputation_notes, mark_r
 from .pairing import Comparison, pair_rows
 from .plausibility import effect_notes
 from .routes_arms import arm_candidates
@@ -28,6 +29,12 @@ def choice_of(rule: OutcomeRule, r: RChoice) -> Choice:
     """The outcome's rule with the value of r that this run uses."""
     named = {"low": rule.r.low, "assumed": rule.r.value, "high": rule.r.high}
     return Choice(rule, named[r] if isinstance(r, str) else float(r))
+
+
+def choice_for(comparison: Comparison, rule: OutcomeRule, r: RChoice, filled: Filled | None) -> Choice:
+    """The same for one comparison: an imputed r goes before the declared one, but not before a number given for all."""
+    choice = choice_of(rule, r)
+    return choice if filled is None or not isinstance(r, str) else filled.choice(choice, comparison, r)
 
 
 def trial_effects(
@@ -65,6 +72,7 @@ def trial_workings(
     cells = resolve_cells(reported.arms)
     pairing = pair_rows(reported)
     numbers = resolve_contrasts(reported.contrasts, *contrast_sizes(reported, pairing.comparisons, cells))
+    filled, more = filled_numbers(reported, plan, pairing.comparisons, cells)
     candidates: list[Candidate] = []
     groups: list[tuple[Comparison, OutcomeRule, range]] = []
     failures = list(pairing.failures)
@@ -73,7 +81,13 @@ def trial_workings(
         if rule is None:
             failures.append((comparison.study, comparison.outcome, undeclared(comparison)))
             continue
-        ways, failed = _ways(comparison, cells, numbers, choice_of(rule, r))
+        choice = choice_for(comparison, rule, r, filled)
+        ways, failed = _ways(comparison, cells, numbers, choice)
+        if filled is not None and not ways:
+            ways, _ = _ways(comparison, filled.cells, more or numbers, choice)
+            ways = [filled.marked(way, comparison) for way in ways]
+            failed = [replace(f, reason=f.reason + filled.why_not(comparison)) for f in failed]
+        ways = mark_r(ways)
         failures.extend((comparison.study, comparison.outcome, f) for f in _explained(failed, ways))
         groups.append((comparison, rule, range(len(candidates), len(candidates) + len(ways))))
         candidates.extend(ways)
@@ -83,10 +97,25 @@ def trial_workings(
     dropped = list_dropped(reported, failures + out_of_range, candidates_in_use(candidates, sizes))
     notes = (*cells.notes, *numbers.notes)
     effects = replace(effects, dropped=tuple(dropped), notes=notes)
-    effects = with_covariance(effects, plan.rho if rho is None else rho)
+    effects = with_covariance(effects, plan.rho if rho is None else rho, plan.dependence)
     rows = [(m.comparison, candidates[m.best], m.rule) for m in made]
-    found = tuple(effect_notes(effects, rows, reported.arms, cells))
+    used = [(comparison, candidate) for comparison, candidate, _ in rows]
+    found = (
+        *effect_notes(effects, rows, reported.arms, cells),
+        *imputation_notes(used, reported.arms, reported.contrasts),
+    )
     return Workings(replace(effects, notes=effects.notes + found), made, groups, candidates, sizes, cells)
+
+
+def filled_numbers(
+    reported: Reported, plan: Plan, comparisons: Sequence[Comparison], cells: Cells
+) -> tuple[Filled | None, ContrastNumbers | None]:
+    """The tables and the resolved contrasts with what the protocol allows to fill in; None where it allows nothing."""
+    filled = fill_missing(reported, plan, comparisons, cells)
+    if filled is None:
+        return None, None
+    sizes = contrast_sizes(filled.reported, comparisons, filled.cells)
+    return filled, resolve_contrasts(filled.reported.contrasts, *sizes)
 
 
 def contrast_sizes(
