@@ -435,7 +435,17 @@ ONE_NOTE = {
     ),
     "two columns of a name": (
         lambda review: review.cells("arms", 1, median="mean"),
-        ("column-duplicate", "arms.csv", None, "mean", '2 columns are named "mean"; the first is used.'),
+        ("column-duplicate", "arms.csv", None, "mean", '2 columns are named "mean".'),
+    ),
+    "two trials of one name, but for a capital": (
+        lambda review: review.cells("trials", 4, study="b").cells("contrasts", 2, study="b"),
+        (
+            "names-alike",
+            "trials.csv",
+            4,
+            "study",
+            'study is "b" here, but "B" in row 3: they count as two trials.',
+        ),
     ),
     "column without a name": (
         lambda review: review.cells("arms", 1, median="").cells("arms", 3, **{"": "7"}),

@@ -9,7 +9,7 @@ import typer
 
 def init(
     folder: Path = typer.Argument(
-        help="The folder to make; it must not exist yet or be empty.", show_default=False
+        metavar="FOLDER", help="The folder to make; it must not exist yet or be empty.", show_default=False
     ),
 ) -> None:
     """Make a new review folder: protocol and tables.

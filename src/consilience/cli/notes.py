@@ -27,7 +27,7 @@ def print_notes(notes: Sequence[Note], *, severities: Sequence[str]) -> None:
             place = ", ".join(
                 p
                 for p in (
-                    f"row {note.row}" if note.row else "",
+                    f"{note.row_word} {note.row}" if note.row else "",
                     f"column {note.column}" if note.column else "",
                 )
                 if p

@@ -8,7 +8,9 @@ import typer
 
 
 def run(
-    folder: Path = typer.Argument(help="The review: a folder with review.toml.", show_default=False),
+    folder: Path = typer.Argument(
+        metavar="FOLDER", help="The review: a folder with review.toml.", show_default=False
+    ),
     out: Path = typer.Option(
         None, "--out", "-o", help="Where to write; default: the folder report in the review."
     ),
@@ -48,5 +50,5 @@ def run(
         raise typer.Exit(1)
     if not quiet:
         typer.echo(str(analysis))
-        typer.echo(found.summary + f' See them all: consilience check "{folder}"')
+        typer.echo(f'{found.computable} What the checks found: consilience check "{folder}"')
     typer.echo(f"Report: {path}")

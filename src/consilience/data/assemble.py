@@ -21,10 +21,11 @@ _ORDER = {"trials": 0, "arms": 1, "contrasts": 2, "risk_of_bias": 3}
 
 @dataclass(frozen=True)
 class Decisions:
-    """Declared decisions with the place of each in the protocol."""
+    """Declared decisions with the place of each in the protocol; unread : tables that could not be read."""
 
     items: Sequence[Decision] = ()
     place: Callable[[int], Place] = lambda i: Place(value=f"decision {i + 1}")
+    unread: frozenset[str] = frozenset()
 
 
 def assemble(
@@ -36,7 +37,9 @@ def assemble(
     Returns the tables without what cannot be used, with all notes, and the acceptances (also needed for
     findings about effects, which are made later).
     """
-    decided, notes, accepted = apply_decisions(raws, decisions.items, decisions.place)
+    decided, notes, accepted = apply_decisions(
+        raws, decisions.items, decisions.place, unread=decisions.unread
+    )
     found = list(notes)
     columns: dict[str, Columns] = {}
     for name, schema in TABLES.items():

@@ -67,7 +67,7 @@ _ALL = (
         "error",
         _FILE,
         "two columns have the same name",
-        "Rename or remove one of them; the first is used.",
+        "Rename or remove one of them; until then the first is used.",
     ),
     Check(
         "column-unnamed", "error", _FILE, "a column with values has no name", "Give it a name in the header."
@@ -222,6 +222,13 @@ _ALL = (
         "Correct the name or add the column to the trials table (or, if it varies within a trial, to the arms table).",
     ),
     Check(
+        "names-alike",
+        "warning",
+        _REFERENCE,
+        "two trials, or two arms of a trial, whose names differ in capitals or spaces only",
+        "If they are one, write the name alike in all rows.",
+    ),
+    Check(
         "role-inconsistent",
         "error",
         _REFERENCE,
@@ -233,7 +240,7 @@ _ALL = (
         "warning",
         _REFERENCE,
         "a trial whose arms are all treated, or all control",
-        "Add the other arm; without it the rows yield no effect.",
+        "Add the other arm.",
     ),
     Check(
         "contrast-at-baseline",

@@ -20,6 +20,7 @@ FIRST: tuple[CheckFunction, ...] = (
     checks_cells.check_events,
     checks_cells.check_concentrations,
     checks_references.check_trial_names,
+    checks_references.check_names_alike,
     checks_references.check_outcome_names,
     checks_references.check_classes,
     checks_references.check_contrast_times,

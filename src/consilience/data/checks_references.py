@@ -75,6 +75,23 @@ def check_arm_names(tables: Tables, rules: Rules) -> Iterator[Finding]:
                 yield Finding(finding("unknown-arm", message, at(contrasts, row, column)), "contrasts")
 
 
+def check_names_alike(tables: Tables, rules: Rules) -> Iterator[Finding]:
+    """Trials, and arms of a trial, whose names a person would take for one."""
+    for columns, name, by in ((tables.trials, "trials", ("study",)), (tables.arms, "arms", ("study", "arm"))):
+        first: dict[tuple[str, ...], int] = {}
+        for key, rows in group_rows(columns, by).items():
+            what = str(key[-1])
+            alike = (*map(str, key[:-1]), "".join(what.casefold().split()))
+            row = first.setdefault(alike, rows[0])
+            if what and row != rows[0]:
+                one = columns[by[-1]][row]
+                message = (
+                    f'{by[-1]} is "{what}" here, but "{one}" in row {columns.lines[row]}: '
+                    f"they count as two {'trials' if name == 'trials' else 'arms'}."
+                )
+                yield Finding(finding("names-alike", message, at(columns, rows[0], by[-1])), name)
+
+
 def check_contrast_times(tables: Tables, rules: Rules) -> Iterator[Finding]:
     """A comparison of arms before treatment is no result."""
     contrasts = tables.contrasts

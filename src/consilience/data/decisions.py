@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..base.options import nearest, suggestion
@@ -28,17 +28,20 @@ class Acceptance:
 
 
 def apply_decisions(
-    raws: Raws, decisions: Sequence[Decision], place: Callable[[int], Place]
+    raws: Raws, decisions: Sequence[Decision], place: Callable[[int], Place], *, unread: Collection[str] = ()
 ) -> tuple[dict[str, RawTable], tuple[Note, ...], tuple[Acceptance, ...]]:
     """The tables after all decisions, in their order, and what was done.
 
     place : where the i-th decision stands in the protocol, for notes about the decision itself.
+    unread : tables that could not be read; of decisions about them nothing can be said.
     An excluded trial takes its rows of the other tables with it. A decision without a matching row is an error.
     """
     tables = dict(raws)
     notes: list[Note] = []
     accepted: list[Acceptance] = []
     for i, decision in enumerate(decisions):
+        if decision.table in unread:
+            continue
         raw = tables.get(decision.table)
         problem = _unmatched(raw, decision)
         if problem or raw is None:

@@ -7,9 +7,11 @@ from .schema import TABLES, Field, TableSchema
 
 _INTRODUCTION = """# The tables of a review
 
-Each table is a CSV (UTF-8), Excel (.xlsx) or Parquet file that review.toml names under `[files]`. The first row holds
-the column names. Leave a cell empty where the source prints nothing; leave out columns that you do not need. Write
-numbers plainly (`1234.5`). Any other column is kept and, in the trials table, can be a moderator or a subgroup.
+Each table is a CSV (UTF-8; comma, semicolon or tab), Excel (.xlsx, `"book.xlsx#sheet"`) or Parquet file that review.toml
+names under `[files]`. The first row holds the column names, which may stand in any order. Leave a cell empty where the
+source prints nothing; leave out columns that you do not need. Write numbers plainly (`1234.5`; with a decimal comma,
+`1234,5`, if review.toml declares it for all text files). Any other column is kept and, in the trials table, can be a
+moderator or a subgroup.
 
 Put each printed number where it belongs and convert nothing: `consilience check` says what is missing or odd, and
 every effect in the report says from which cells it was made.

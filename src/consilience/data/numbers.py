@@ -9,6 +9,7 @@ from math import isnan
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}([,' \u00a0\u202f\u2019]\d{3})+(\.\d*)?")
 _OTHER_MARK = re.compile(r"[+-]?\d*,\d+")
+_RAISED_POINT = re.compile(r"[+-]?\d*[\u00b7\u2219\u22c5]\d+")
 _SWAP = str.maketrans(",.", ".,")
 
 # How reviewers and statistics programs mark a missing number; no number looks like these.
@@ -55,6 +56,8 @@ def _refusal(text: str, candidate: str, decimal: str) -> NotNumber:
             message = f'"{text}" has a decimal point, but the protocol declares a decimal comma.'
             return NotNumber("decimal-mark", message, "Write 1,5; or remove decimal from [files].")
         return NotNumber("decimal-mark", f'"{text}" has a decimal comma.')
+    if _RAISED_POINT.fullmatch(candidate):
+        return NotNumber("decimal-mark", f'"{text}" has a raised decimal point.', f"Write 1{decimal}5.")
     return NotNumber("not-a-number", f'"{text}" is not a number.', _advice(text.strip()))
 
 

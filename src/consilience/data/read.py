@@ -120,7 +120,7 @@ def _header_notes(raw: RawTable, schema: TableSchema) -> Iterator[Note]:
             yield finding("column-unknown", message, Place(raw.file, column=name))
     for name in dict.fromkeys(raw.header):
         if name and raw.header.count(name) > 1:
-            message = f'{raw.header.count(name)} columns are named "{name}"; the first is used.'
+            message = f'{raw.header.count(name)} columns are named "{name}".'
             yield finding("column-duplicate", message, Place(raw.file, column=name))
     for position, name in enumerate(raw.header):
         filled = sum(row[position] != "" for row in raw.rows)

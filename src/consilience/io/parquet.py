@@ -21,7 +21,7 @@ def read_parquet(path: Path) -> RawTable:
     try:
         table = pq.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
-        message = f'"{path.name}" cannot be read as a Parquet file: {str(error).splitlines()[0]}'
+        message = f'"{path.name}" cannot be read as a Parquet file.'
         raise InputError(message, code="file-unreadable", advice="Write it again, or use CSV.") from error
     columns = [[plain_cell(v) for v in table.column(i).to_pylist()] for i in range(table.num_columns)]
     rows = tuple(zip(*columns, strict=True))

@@ -28,8 +28,12 @@ def read_table(path: Path | str, *, sheet: str = "", prefer: str = "") -> RawTab
     InputError : ``file-missing`` or ``file-unreadable``.
     """
     path = Path(path)
+    if path.is_dir():
+        message = f'"{path.name}" is a folder, not a file.'
+        raise InputError(message, code="file-unreadable", advice="Name the file itself.")
     if not path.is_file():
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        beside = path.parent.iterdir() if path.parent.is_dir() else ()
+        siblings = [p.name for p in beside if p.suffix.lower() in SUFFIXES and p.is_file()]
         message = f'There is no file "{path.name}". {suggestion(path.name, siblings)}'.strip()
         raise InputError(message, code="file-missing", advice="Correct the name or add the file.")
     suffix = path.suffix.lower()

@@ -63,7 +63,7 @@ def summary_row(estimate: Estimate, label: str, wanted: int, *, overall: bool = 
     """A pooled estimate as a diamond with its prediction bar; its reason instead of numbers when there is none."""
     e = estimate
     text = estimate_text(e.estimate, e.ci_low, e.ci_high) if e.available else "not available"
-    cells = (label, count(e.n_effects), count(e.n_people) if e.n_people else "", text, "", "")
+    cells = (label, count(e.n_effects), count(e.n_people) if e.n_people else NOT_AVAILABLE, text, "", "")
     return PanelRow(
         "overall" if overall else "summary",
         _cells(cells, wanted),

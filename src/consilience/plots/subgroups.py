@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..base.format import count, number, p_value, plural
+from ..base.format import NOT_AVAILABLE, count, number, p_value, plural
 from ..records import Analysis, Estimate, Question, TestResult
 from .forest import estimate_text, share_text
 from .layout import Layout
@@ -39,7 +39,7 @@ def _columns(level: float) -> tuple[PanelColumn, ...]:
 
 
 def _row(e: Estimate, *, overall: bool = False) -> PanelRow:
-    counts = (count(e.n_trials), count(e.n_effects), count(e.n_people) if e.n_people else "")
+    counts = (count(e.n_trials), count(e.n_effects), count(e.n_people) if e.n_people else NOT_AVAILABLE)
     text = estimate_text(e.estimate, e.ci_low, e.ci_high) if e.available else "not available"
     cells = (e.label, *counts, text, share_text(e.share_in_favour))
     kind = "overall" if overall else "item"

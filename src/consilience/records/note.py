@@ -35,11 +35,16 @@ class Note:
     rows: tuple[int, ...] = ()
 
     @property
+    def row_word(self) -> str:
+        """What a row of the file is called: a table has rows, a protocol lines."""
+        return "line" if self.file.endswith(".toml") else "row"
+
+    @property
     def where(self) -> str:
         """``arms.csv, row 12, column sd``, as far as known."""
         parts = [self.file]
         if self.row is not None:
-            parts.append(f"row {self.row}")
+            parts.append(f"{self.row_word} {self.row}")
         if self.column:
             parts.append(f"column {self.column}")
         return ", ".join(part for part in parts if part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..data.schema import TABLES
 from ..io.read import read_table
 from ..records import Note, Plan, Reported
 from .protocol import FILE, Protocol, parse_protocol
+from .protocol_rules import outside
 
 # Columns that every effect has besides those of its trial; a subgroup or moderator may be any of them.
 EFFECT_COLUMNS = (
@@ -57,6 +58,7 @@ class Loaded:
     folder : where it was read.
     protocol : the text of review.toml.
     accepted : findings that the protocol accepts; see `settled`.
+    raws : table -> its cells as they stand in the file, before any decision.
     """
 
     plan: Plan | None
@@ -66,6 +68,7 @@ class Loaded:
     folder: Path
     protocol: str = ""
     accepted: tuple[Acceptance, ...] = ()
+    raws: Mapping[str, RawTable] = field(default_factory=dict)
 
     def __str__(self) -> str:
         title = self.plan.title if self.plan is not None else "A review whose protocol has errors"
@@ -104,7 +107,8 @@ def load(folder: str | Path) -> Loaded:
     content = _protocol_bytes(folder)
     protocol = parse_protocol(content)
     raws, found, inputs = _tables(folder, protocol)
-    decisions = Decisions(protocol.decisions, protocol.decision_place)
+    unread = {name for name in TABLES if getattr(protocol.files, name) is not None and name not in raws}
+    decisions = Decisions(protocol.decisions, protocol.decision_place, frozenset(unread))
     all_read = bool(protocol.lines) and not any(note.severity == "error" for note in found)
     rules = replace(protocol.rules, all_read=all_read)
     reported, accepted = assemble(raws, rules, decisions, decimal=protocol.files.decimal)
@@ -113,7 +117,7 @@ def load(folder: str | Path) -> Loaded:
     ordered = sorted(notes, key=lambda note: (note.file != FILE, note.row or 0 if note.file == FILE else 0))
     plan = None if any(n.severity == "error" and n.file == FILE for n in ordered) else protocol.plan
     inputs = {FILE: hashlib.sha256(content).hexdigest(), **inputs}
-    return Loaded(plan, reported, tuple(ordered), inputs, folder, protocol.text, accepted)
+    return Loaded(plan, reported, tuple(ordered), inputs, folder, protocol.text, accepted, raws)
 
 
 def _protocol_bytes(folder: Path) -> bytes:
@@ -141,6 +145,8 @@ def _tables(folder: Path, protocol: Protocol) -> tuple[dict[str, RawTable], list
         if declared is None or (not protocol.lines and not (folder / declared).is_file()):
             continue
         file, _, sheet = declared.partition("#")
+        if outside(file):  # told with the other errors of the protocol
+            continue
         try:
             raws[name] = read_table(folder / file, sheet=sheet, prefer=name)
         except InputError as error:

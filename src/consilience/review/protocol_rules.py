@@ -11,6 +11,7 @@ from .prisma import prisma_problems
 from .protocol_models import CorrelationRange, DeclaredDecision, ProtocolModel
 
 Path = tuple[str | int, ...]
+TABLES = ("trials", "arms", "contrasts", "risk_of_bias")
 Problem = tuple[Path, str, str]  # path, code, sentence
 
 
@@ -38,14 +39,20 @@ def _files(protocol: ProtocolModel) -> Iterator[Problem]:
             "protocol-missing-key",
             '[files] needs "arms" or "contrasts": the tables of results.',
         )
-    for name in ("trials", "arms", "contrasts", "risk_of_bias"):
+    for name in TABLES:
         file = getattr(files, name)
-        if file is not None and _outside(file):
+        if file is not None and outside(file):
             sentence = f'[files] {name} is "{file}", but all files must lie in the folder of the review.'
+            yield ("files", name), "protocol-value", sentence
+        same = next((other for other in TABLES[: TABLES.index(name)] if getattr(files, other) == file), "")
+        if file is not None and same:
+            sentence = (
+                f'[files] {name} and {same} are both "{file}", but each table has its own file or sheet.'
+            )
             yield ("files", name), "protocol-value", sentence
 
 
-def _outside(file: str) -> bool:
+def outside(file: str) -> bool:
     """Also on the other systems than the one that reads it: a review is handed from one to another."""
     windows = PureWindowsPath(file)
     absolute = PurePosixPath(file).is_absolute() or bool(windows.drive) or bool(windows.root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..base.distributions import normal_isf
@@ -15,7 +16,7 @@ from .load import Loaded, load
 from .persistence import persistence
 from .provenance import provenance
 from .questions import family_question, moderator_question, small_study_question, subgroup_question
-from .selection import mark, pooled_rows
+from .selection import mark, pooled_rows, why_none
 from .sensitivity import Primary, Progress, scenarios
 from .tipping import tipping_points
 
@@ -46,6 +47,8 @@ def analyse(review: Loaded, *, progress: Progress | None = None) -> Analysis:
     progress("Primary analysis", 0, 1)
     chosen = pooled_rows(effects)
     overall, model = pooled(chosen, spec, key="overall", label="all outcomes")
+    if not chosen.k:
+        overall = replace(overall, reason=why_none(effects))
     primary = Primary(review.reported, plan, spec, effects, chosen, model, overall)
     questions, course = _questions(primary, pooled_rows(ratios), progress)
     changed = scenarios(primary, progress=progress) if overall.available else ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
+from ..base.format import plural
 from ..records import Effects, Plan
 
 Rule = tuple[str, Callable[[Effects], np.ndarray]]
@@ -32,6 +34,17 @@ def mark(effects: Effects, plan: Plan) -> Effects:
         why[(why == "") & leaves_out(effects)] = reason
     columns = {**effects.columns, "pooled": (why == "").astype(float), "why_not": why}
     return replace(effects, columns=columns)
+
+
+def why_none(effects: Effects) -> str:
+    """Why no effect of a marked table is in the primary analysis."""
+    if not effects.k:
+        return "No effect could be computed."
+    reasons = Counter(effects["why_not"].tolist())
+    listed = "; ".join(f"{reason} ({n:,})" for reason, n in reasons.most_common())
+    return (
+        f"{plural(effects.k, 'effect')} could be computed, but none may enter the primary analysis: {listed}."
+    )
 
 
 def pooled_rows(effects: Effects) -> Effects:

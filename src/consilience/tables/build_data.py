@@ -94,6 +94,7 @@ def trials_table(analysis: Analysis) -> Table:
             TRIAL_TITLES.get(name, name),
             "left" if trials[name].dtype == object else "right",
             _digits(name, trials[name]),
+            kind="count" if name == "n_randomised" else "number",
         )
         for name in names
     )
