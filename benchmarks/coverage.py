@@ -202,9 +202,12 @@ effects share it; else, and always for percent changes, because markers differ i
 of the true values over the effects analysed.
 
 Two things to see here. Pooled g lies .005 to .01 below the planted g: an effect that comes out large has a larger
-estimated variance, hence less weight (g enters its own variance: about -g/N for a trial of N people). And where one
-marker is far more stable than the others of its family, a pooled percent change is mostly that marker's, and its
-weight moves with the estimated heterogeneity: the interval of such a mixture covers a little less than 95%.
+estimated variance, hence less weight (g enters its own variance: about -g/N for a trial of N people). The variance
+of Morris (2008) is kept all the same: it is the published one and needs nothing from the other trials. With the pooled
+g in every variance instead, 400 further default reviews gave a bias of +.003 in place of -.005 and the same coverage
+(95.5% and 95.0%). And where one marker is far more stable than the others of its family, a pooled percent change is
+mostly that marker's, and its weight moves with the estimated heterogeneity: the interval of such a mixture covers a
+little less than 95%.
 """
 
 
