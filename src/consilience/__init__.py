@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "run": "review.run",
     "load": "review.load",
+    "explain": "review.explain",
     "analyse": "review.run",
     "mark": "review.selection",
     "pooled_rows": "review.selection",
@@ -37,6 +38,7 @@ _PUBLIC = {
     "Design": "records",
     "Effects": "records",
     "Estimate": "records",
+    "Explanation": "records",
     "Fit": "records",
     "Note": "records",
     "Plan": "records",

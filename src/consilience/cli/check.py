@@ -8,8 +8,18 @@ import typer
 
 
 def check(
-    folder: Path = typer.Argument(help="The review: a folder with review.toml.", show_default=False),
+    folder: Path = typer.Argument(
+        metavar="FOLDER", help="The review: a folder with review.toml.", show_default=False
+    ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Errors only."),
+    explain: str = typer.Option(
+        "",
+        "--explain",
+        "-e",
+        metavar="ROW",
+        help="Show how a row (arms.csv:12), a trial or an effect (its number in effects.csv) became a number.",
+        show_default=False,
+    ),
 ) -> None:
     """List every problem of protocol and data.
 
@@ -17,10 +27,17 @@ def check(
 
     Errors must be mended or decided in review.toml ([[decisions]]); warnings are for your judgement.
 
-    Example:
+    Examples:
 
         consilience check my-review
+
+        consilience check my-review --explain arms.csv:4
     """
+    if explain:
+        from ..review.explain import explain as explain_row
+
+        typer.echo(str(explain_row(folder, explain)))
+        return
     from ..review.check import check as run_checks
     from .notes import print_notes
 

@@ -164,6 +164,20 @@ _ALL = (
         "an SD so small that it looks like a standard error",
         "If the source prints a standard error, move the value to the column se.",
     ),
+    Check(
+        "grim-inconsistent",
+        "warning",
+        _IMPLAUSIBLE,
+        "a mean that so many whole-number scores cannot have (GRIM test; for outcomes with integer_items)",
+        "Check the mean and n: were fewer people analysed, or scores imputed or weighted? Else accept it by a decision.",
+    ),
+    Check(
+        "grimmer-inconsistent",
+        "warning",
+        _IMPLAUSIBLE,
+        "an SD that so many whole-number scores with this mean cannot have (GRIMMER test)",
+        "Check the SD and n: is it a standard error, were fewer people analysed? Else accept it by a decision.",
+    ),
     Check("identical-rows", "warning", _IMPLAUSIBLE, "three or more rows with identical numbers", _LOOK),
     Check(
         "unit-suspect",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..records import Note
-from . import checks_cells, checks_magnitude, checks_references, checks_rows
+from . import checks_cells, checks_grim, checks_magnitude, checks_references, checks_rows
 from .check_list import CHECKS
 from .findings import Finding
 from .rules import Rules, Tables
@@ -39,6 +39,7 @@ SECOND: tuple[CheckFunction, ...] = (
     checks_magnitude.check_identical_rows,
     checks_magnitude.check_sd_like_se,
     checks_magnitude.check_units,
+    checks_grim.check_whole_numbers,
 )
 
 __all__ = ["CHECKS", "FIRST", "SECOND", "run_checks"]

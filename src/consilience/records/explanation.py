@@ -51,6 +51,7 @@ class ExplainedEffect:
     second : the best other way that rests on other printed numbers; other : further ways, best first.
     disagreement : second minus used, NaN without a second.
     percent : the log ratio of ratios of the same comparison, if the numbers allow one.
+    findings : what the checks say of this effect.
     """
 
     number: int
@@ -62,6 +63,7 @@ class ExplainedEffect:
     second: Way | None = None
     other: tuple[Way, ...] = ()
     percent: Way | None = None
+    findings: tuple[Note, ...] = ()
 
     @property
     def disagreement(self) -> float:

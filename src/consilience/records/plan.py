@@ -87,6 +87,7 @@ class OutcomeRule:
     family : ``"harmful"`` (less is better, as inflammation) or ``"beneficial"``; used for percent change.
     scale : ``"log"`` = skewed, analysed as logarithms.
     log_sd : the marker's usual baseline SD on the natural-log scale; NaN if not declared.
+    integer_items : whole-number items whose mean is the score (1 = a sum score, a count, one item); 0 = not such a scale.
     """
 
     name: str
@@ -97,6 +98,7 @@ class OutcomeRule:
     r: Correlation
     log_sd: float = float("nan")
     note: str = ""
+    integer_items: int = 0
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ def _rule(outcome: Outcome, default: CorrelationRange | None) -> OutcomeRule:
         r=Correlation(r.value, r.low, r.high, r.source) if r else _UNKNOWN,
         log_sd=_NAN if outcome.log_sd is None else outcome.log_sd,
         note=outcome.note,
+        integer_items=outcome.integer_items,
     )
 
 

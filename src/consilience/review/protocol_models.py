@@ -78,6 +78,7 @@ class Outcome(Section):
     scale: Literal["raw", "log"] = "raw"
     r: CorrelationRange | None = None
     log_sd: Number | None = Field(default=None, gt=0)
+    integer_items: int = Field(default=0, ge=0, le=1000)
     note: str = ""
 
 

@@ -10,9 +10,22 @@ from html import escape
 from ..base.errors import InputError
 from ..base.format import count, equals, interval, number, p_value, plural
 from ..base.grid import clean, grid, wrap
-from ..records import Analysis, Effects, Estimate, Fit, Note, Plan, Prediction, Reported, Table, TestResult
+from ..records import (
+    Analysis,
+    Effects,
+    Estimate,
+    Explanation,
+    Fit,
+    Note,
+    Plan,
+    Prediction,
+    Reported,
+    Table,
+    TestResult,
+)
 from .build_data import dropped_table, effects_table
 from .build_estimates import estimate_table, percent_table, summary_table
+from .build_explain import explanation_tables
 from .build_fit import coefficients_table, components_table
 from .build_notes import outcomes_table
 from .html import to_html
@@ -136,6 +149,11 @@ def _(record: Effects) -> str:
     if record.dropped:
         parts.append(_head(dropped_table(record)))
     return "\n".join(parts)
+
+
+@show.register
+def _(record: Explanation) -> str:
+    return "\n".join(to_text(table, width=WIDTH) for table in explanation_tables(record))
 
 
 @show.register
