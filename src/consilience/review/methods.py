@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.format import number, plural
-from ..records import Effects, Plan
+from ..data.findings import joined
+from ..records import Dependence, Effects, Plan
 from ..records.effects import BETWEEN
 
 REFERENCES = {
@@ -14,6 +15,7 @@ REFERENCES = {
     "tipton2015": "Tipton E, Pustejovsky JE. Small-sample adjustments for tests of moderators and model fit using robust variance estimation in meta-regression. J Educ Behav Stat. 2015;40(6):604-634.",
     "rodgers2021": "Rodgers MA, Pustejovsky JE. Evaluating meta-analytic methods to detect selective reporting in the presence of dependent effect sizes. Psychol Methods. 2021;26(2):141-160.",
     "higgins2008": "Higgins JPT, White IR, Anzures-Cabrera J. Meta-analysis of skewed data: combining results reported on log-transformed or raw scales. Stat Med. 2008;27(29):6072-6092.",
+    "furukawa2006": "Furukawa TA, Barbui C, Cipriani A, Brambilla P, Watanabe N. Imputing missing standard deviations in meta-analyses can provide accurate results. J Clin Epidemiol. 2006;59(1):7-10.",
     "gleser2009": "Gleser LJ, Olkin I. Stochastically dependent effect sizes. In: Cooper H, Hedges LV, Valentine JC, eds. The Handbook of Research Synthesis and Meta-Analysis. 2nd ed. Russell Sage Foundation; 2009:357-376.",
     "pustejovsky2019": "Pustejovsky JE, Rodgers MA. Testing for funnel plot asymmetry of standardized mean differences. Res Synth Methods. 2019;10(1):57-71.",
     "higgins2002": "Higgins JPT, Thompson SG. Quantifying heterogeneity in a meta-analysis. Stat Med. 2002;21(11):1539-1558.",
@@ -33,7 +35,8 @@ def paragraphs(plan: Plan, effects: Effects) -> tuple[str, ...]:
         "skewed were analysed as logarithms where the printed numbers allow (Higgins et al. 2008). Results printed in other forms were converted; the route and "
         "assumptions of every effect are listed in the table of effects. Where a pre-post correlation was neither printed nor "
         "derivable, the value declared for the marker was used and varied. Covariances of effects of the same people follow from shared "
-        "arms and baselines where the design gives them (Gleser & Olkin 2009). Percent changes are pooled log ratios of ratios.",
+        "arms and baselines where the design gives them (Gleser & Olkin 2009). Percent changes are pooled log ratios of ratios."
+        f"{imputation_sentence(plan)}",
         f"The primary analysis pooled {plan_times(plan)} of {pooled} by a correlated and hierarchical effects model (random "
         f"intercepts for trials and for effects within trials; sampling correlation {plan.rho:g} within trials where the design does "
         f"not give it), fitted by REML, with cluster-robust variances (CR2), Satterthwaite degrees of freedom and {level} intervals "
@@ -45,6 +48,30 @@ def paragraphs(plan: Plan, effects: Effects) -> tuple[str, ...]:
         "report them. Small-study effects were tested by a cluster-robust Egger regression on sqrt(1/nT + 1/nC) (Pustejovsky & "
         f"Rodgers 2019; Rodgers & Pustejovsky 2021) if {plan.small_study_minimum} trials or more could be used. {sample_sentence(plan, effects)}",
     )
+
+
+def declared_correlations(known: Dependence) -> list[str]:
+    """What the protocol declares of correlations between values of the same people."""
+    lines = [f"{a} and {b} at one time: correlation {r:g}, as declared." for a, b, r in known.pairs]
+    others = "Two other outcomes" if known.pairs else "Two outcomes"
+    single = (
+        (known.between, f"{others} at one time"),
+        (known.cross_time, "Two outcomes at two times"),
+        (known.across_times, "One outcome at two times"),
+        (known.autocorrelation, f"One outcome at two times {known.weeks:g} weeks apart"),
+    )
+    return lines + [f"{words}: correlation {r:g}, as declared." for r, words in single if r is not None]
+
+
+def imputation_sentence(plan: Plan) -> str:
+    """What was allowed to be imputed, "" if nothing was; begins with a space."""
+    sources = (
+        (plan.imputation.sd, "standard deviations from other trials of the marker (Furukawa et al. 2006)"),
+        (plan.imputation.r, "pre-post correlations from other trials of the marker"),
+        (plan.imputation.n, "arm sizes from the trial's other numbers"),
+    )
+    allowed = [words for choice, words in sources if choice != "none"]
+    return f" Where a trial did not print them, {joined(allowed)} were imputed." if allowed else ""
 
 
 def plan_times(plan: Plan) -> str:
@@ -63,6 +90,7 @@ def sample_sentence(plan: Plan, effects: Effects) -> str:
 def references(plan: Plan) -> tuple[str, ...]:
     """The works that the methods paragraphs cite, in alphabetical order."""
     keys = set(REFERENCES) - (set() if plan.prisma else {"page2021"})
+    keys -= set() if plan.imputation.sd != "none" else {"furukawa2006"}
     return tuple(sorted(REFERENCES[key] for key in keys))
 
 
@@ -79,10 +107,11 @@ def assumptions(plan: Plan, effects: Effects) -> tuple[str, ...]:
     lines.append(
         f"Effects of one trial whose covariance the design does not give: sampling correlation {number(plan.rho)} (all pairs)."
     )
+    lines += declared_correlations(plan.dependence)
     assumed = {
         str(o)
         for o, how in zip(effects["outcome"], effects["r_source"], strict=True)
-        if how.startswith("assumed")
+        if how.startswith("assumed") and not how.startswith("assumed (imputed")
     }
     for rule in (rule for name, rule in plan.outcomes.items() if name in assumed):
         source = f" ({rule.r.source})" if rule.r.source else ""

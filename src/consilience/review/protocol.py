@@ -13,9 +13,10 @@ from pydantic import BaseModel, ValidationError
 
 from ..data.findings import Place, finding
 from ..data.rules import Rules
-from ..records import Correlation, Decision, Moderator, Note, OutcomeRule, Plan
+from ..records import Correlation, Decision, Dependence, Imputation, Moderator, Note, OutcomeRule, Plan
 from .protocol_errors import describe_error
 from .protocol_models import CorrelationRange, DeclaredDecision, Files, Outcome, ProtocolModel
+from .protocol_models import Dependence as DependenceSection
 from .protocol_rules import cross_problems
 from .toml_lines import key_lines, line_of
 
@@ -176,6 +177,15 @@ def _decisions(
     return tuple(found), tuple(where)
 
 
+def _dependence(section: DependenceSection) -> Dependence:
+    return Dependence(
+        between=section.between_outcomes,
+        pairs=tuple((pair.outcomes[0], pair.outcomes[1], pair.r) for pair in section.pairs),
+        cross_time=section.cross_time,
+        autocorrelation=section.autocorrelation,
+    )
+
+
 def _plan(model: ProtocolModel, rules: Rules, decisions: tuple[Decision, ...]) -> Plan:
     return Plan(
         title=model.review.title,
@@ -203,4 +213,6 @@ def _plan(model: ProtocolModel, rules: Rules, decisions: tuple[Decision, ...]) -
         sensitivity=tuple(model.sensitivity.run),
         relevance=model.model.relevance,
         prisma=model.prisma.model_dump() if model.prisma is not None else {},
+        dependence=_dependence(model.dependence),
+        imputation=Imputation(model.imputation.sd, model.imputation.r, model.imputation.n),
     )

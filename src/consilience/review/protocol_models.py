@@ -82,9 +82,24 @@ class Outcome(Section):
     note: str = ""
 
 
+class OutcomePair(Section):
+    outcomes: list[Name] = Field(min_length=2, max_length=2)
+    r: R
+
+
 class Dependence(Section):
     rho: Rho = 0.6
     range: list[Rho] = Field(default=[0.2, 0.4, 0.6, 0.8], min_length=1)
+    between_outcomes: R | None = None
+    pairs: list[OutcomePair] = []
+    cross_time: R | None = None
+    autocorrelation: Rho | None = None
+
+
+class Imputation(Section):
+    sd: Literal["none", "same-marker"] = "none"
+    r: Literal["none", "same-marker"] = "none"
+    n: Literal["none", "from-arms"] = "none"
 
 
 class Model(Section):
@@ -134,5 +149,6 @@ class ProtocolModel(Section):
     questions: Questions = Questions()
     moderators: list[ModeratorColumn] = []
     sensitivity: Sensitivity = Sensitivity()
+    imputation: Imputation = Imputation()
     decisions: list[DeclaredDecision] = []
     prisma: Prisma | None = None

@@ -19,6 +19,7 @@ def cross_problems(protocol: ProtocolModel) -> Iterator[Problem]:
     """Everything that is wrong between keys which are each valid by themselves."""
     yield from _files(protocol)
     yield from _outcomes(protocol)
+    yield from _pairs(protocol)
     yield from _duplicates(protocol.classes.interventions, ("classes", "interventions"))
     yield from _duplicates(protocol.classes.outcomes, ("classes", "outcomes"))
     yield from _duplicates([m.column for m in protocol.moderators], ("moderators",))
@@ -72,6 +73,26 @@ def _outcomes(protocol: ProtocolModel) -> Iterator[Problem]:
         elif protocol.effect.default_r is None:
             sentence = f"{where} needs r, or [effect] needs default_r."
             yield ("outcomes", i), "protocol-missing-key", sentence
+
+
+def _pairs(protocol: ProtocolModel) -> Iterator[Problem]:
+    """Pairs of [dependence] name two declared outcomes, each pair once."""
+    declared = [outcome.name for outcome in protocol.outcomes]
+    seen: set[frozenset[str]] = set()
+    for i, pair in enumerate(protocol.dependence.pairs):
+        where, path = f"[dependence] pairs[{i + 1}]", ("dependence", "pairs", i)
+        for name in pair.outcomes:
+            if name not in declared:
+                near = suggestion(name, declared)
+                sentence = f'{where}: the outcome "{name}" is not declared in [[outcomes]]. {near}'.strip()
+                yield path, "unknown-outcome", sentence
+        if len(set(pair.outcomes)) < 2 or frozenset(pair.outcomes) in seen:
+            yield (
+                path,
+                "protocol-value",
+                f"{where} must name two different outcomes that no other pair names.",
+            )
+        seen.add(frozenset(pair.outcomes))
 
 
 def _correlation(r: CorrelationRange, path: Path, where: str) -> Iterator[Problem]:

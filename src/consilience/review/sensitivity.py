@@ -54,7 +54,7 @@ def _side(e: Estimate) -> int:
 
 
 def scenarios(primary: Primary, *, progress: Progress) -> tuple[Scenario, ...]:
-    """Every sensitivity analysis that the plan asks for."""
+    """Every sensitivity analysis that the plan asks for; what was imputed is always left out once."""
     wanted = primary.plan.sensitivity
     groups: dict[str, Callable[[Primary], Iterator[Scenario]]] = {
         "correlation": correlation_scenarios,
@@ -69,6 +69,7 @@ def scenarios(primary: Primary, *, progress: Progress) -> tuple[Scenario, ...]:
         if name in wanted:
             progress("Sensitivity analyses", done, len(groups))
             found.extend(build(primary))
+    found.extend(imputation_scenarios(primary))
     if "leave-one-out" in wanted:
         found.extend(leave_one_out(primary, progress=progress))
     return tuple(found)
@@ -98,7 +99,7 @@ def recomputed(primary: Primary, *, plan: Plan | None = None, r: RChoice = "assu
 
 def with_rho(primary: Primary, rho: float) -> Effects:
     """The pooled effects with another sampling correlation where the design does not give it."""
-    return pooled_rows(with_covariance(primary.every, rho))
+    return pooled_rows(with_covariance(primary.every, rho, primary.plan.dependence))
 
 
 def correlation_scenarios(primary: Primary) -> Iterator[Scenario]:
@@ -161,6 +162,33 @@ def route_scenarios(primary: Primary) -> Iterator[Scenario]:
     converted = np.array([code.endswith("-to-log") for code in effects["route_code"]])
     label = "without effects converted from raw means to logarithms"
     yield scenario(primary, effects.take(~converted), key="route/without/converted", group=title, label=label)
+
+
+IMPUTED = {
+    "SD": ("sd", "imputed SDs"),
+    "n": ("n", "imputed arm sizes"),
+    "r": ("r", "imputed pre-post correlations"),
+}
+
+
+def imputation_scenarios(primary: Primary) -> Iterator[Scenario]:
+    """Without what was imputed: effects that need it are gone, declared correlations are back. All of it, then kind by kind."""
+    if "imputed" not in primary.effects.columns:
+        return
+    used = {kind for cell in primary.effects["imputed"] for kind in str(cell).split("; ") if kind}
+    kinds = [IMPUTED[kind] for kind in IMPUTED if kind in used]
+    changes = [(name, f"without {words}", {name: "none"}) for name, words in kinds]
+    if len(kinds) != 1:
+        changes.insert(0, ("all", "without imputed values", {"sd": "none", "r": "none", "n": "none"}))
+    for name, label, off in changes if kinds else ():
+        plan = replace(primary.plan, imputation=replace(primary.plan.imputation, **off))  # type: ignore[arg-type]
+        yield scenario(
+            primary,
+            recomputed(primary, plan=plan),
+            key=f"imputation/without-{name}",
+            group="Imputation",
+            label=label,
+        )
 
 
 def time_scenarios(primary: Primary) -> Iterator[Scenario]:
