@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consilience.base.errors import InputError
 from consilience.models import fit, predict, study_averages
-from consilience.records import Block, Design, Effects, Inner, Intercept, Spec
+from consilience.records import Block, Design, Effects, Inner, Intercept, Known, Spec
 from engine_reference import che_covariance, dense_loglik, random_effects_data, reordered, scaled
 
 CHE = Spec.che()
@@ -279,3 +279,20 @@ def test_study_averages_by_hand():
     assert averages.estimate @ averages.weight / 100 == pytest.approx(
         found.coefficients.estimate[0], rel=1e-9
     )
+
+
+def test_an_indefinite_relation_is_refused():
+    effects = random_effects_data(5, studies=4, most=3)
+    relation = np.array([[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]])
+    with pytest.raises(InputError, match="smallest eigenvalue"):
+        fit(effects, Spec((Known("outcome", relation, ("o0", "o1", "o2")),), "REML", "z"))
+
+
+def test_moment_estimators_take_robust_tests():
+    """tau^2 by DerSimonian & Laird, coefficients with CR2: the weights are those of the plain fit."""
+    effects = replace(random_effects_data(3), blocks=())
+    plain = fit(effects, Spec((Intercept(("row",)),), "DL", "z"))
+    robust = fit(effects, Spec((Intercept(("row",)),), "DL", "CR2"))
+    np.testing.assert_allclose(robust.coefficients.estimate, plain.coefficients.estimate, rtol=1e-10)
+    assert robust.components.total == pytest.approx(plain.components.total)
+    assert robust.coefficients.method.startswith("CR2")

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from consilience.inference.working import working_model
 from consilience.likelihood.build import build
+from consilience.likelihood.crossed import CrossedLayout
 from consilience.likelihood.dense import DenseLayout
 from consilience.likelihood.gaussian import evaluate
 from consilience.likelihood.nested import NestedLayout
-from consilience.records import Design, Inner, Intercept, Known, Slopes, Spec
+from consilience.records import Design, Effects, Inner, Intercept, Known, Slopes, Spec
 from engine_reference import che_covariance, dense_loglik, random_effects_data, same
 
 VARIANCES = st.one_of(st.just(0.0), st.floats(1e-4, 3.0))
@@ -90,8 +91,7 @@ def test_gradient_of_the_nested_layout():
 
 def _covariance(spec: Spec, effects, theta: np.ndarray) -> np.ndarray:
     """M on the effects' scale, assembled from the layout's blocks."""
-    setup = build(effects, Design.intercept(effects.k), spec)
-    assert isinstance(setup.problem.layout, DenseLayout)
+    setup = build(effects, Design.intercept(effects.k), spec, dense=True)
     full = np.zeros((effects.k, effects.k))
     for rows, blocks in setup.problem.layout.covariances(setup.scale_theta(theta, -1)):
         for r, block in zip(rows, blocks, strict=True):
@@ -153,7 +153,7 @@ def test_dense_and_nested_layouts_agree_on_a_crossed_model_with_no_crossing_vari
     crossed = Spec(
         (Intercept(("study",)), Intercept(("study", "row")), Intercept(("outcome",), 0.0)), "REML", "z"
     )
-    one = build(effects, Design.intercept(effects.k), crossed)
+    one = build(effects, Design.intercept(effects.k), crossed, dense=True)
     other = build(effects, Design.intercept(effects.k), Spec.che())
     assert isinstance(one.problem.layout, DenseLayout)
     theta = np.array([0.5, 0.2])
@@ -162,3 +162,43 @@ def test_dense_and_nested_layouts_agree_on_a_crossed_model_with_no_crossing_vari
     assert left.loglik == pytest.approx(right.loglik, rel=1e-12)
     np.testing.assert_allclose(left.score[:2], right.score, rtol=1e-10)
     np.testing.assert_allclose(left.information[:2, :2], right.information, rtol=1e-10)
+
+
+def test_low_rank_layout_is_the_dense_one():
+    """Crossed intercepts and a known correlation: value, gradient, information and traces of the two layouts."""
+    rng = np.random.default_rng(9)
+    k = 120
+    effects = Effects(
+        rng.normal(size=k),
+        rng.uniform(0.05, 0.3, k),
+        rng.integers(0, 40, k).astype(str).astype(object),
+        columns={"lab": rng.integers(0, 6, k).astype(str).astype(object), "x": rng.normal(size=k)},
+    )
+    root = rng.normal(size=(6, 8))
+    scale = np.sqrt(np.sum(root**2, axis=1))
+    relation = (root / scale[:, None]) @ (root / scale[:, None]).T
+    labels = tuple(str(i) for i in range(6))
+    spec = Spec(
+        (Known("lab", relation, labels), Intercept(("study",)), Intercept(("lab",)), Intercept(("row",))),
+        "REML",
+        "z",
+    )
+    one = build(effects, _design(effects, True), spec)
+    other = build(effects, _design(effects, True), spec, dense=True)
+    assert isinstance(one.problem.layout, CrossedLayout)
+    assert isinstance(other.problem.layout, DenseLayout)
+    for theta in (np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.0, 0.3, 0.0, 0.0]), np.zeros(4)):
+        for reml in (True, False):
+            a = evaluate(one.problem, theta, reml=reml)
+            b = evaluate(other.problem, theta, reml=reml)
+            assert a.loglik == pytest.approx(b.loglik, rel=1e-12)
+            np.testing.assert_allclose(a.score, b.score, rtol=1e-8, atol=1e-9)
+            np.testing.assert_allclose(a.information, b.information, rtol=1e-8, atol=1e-10)
+            assert a.factor.trace_inverse() == pytest.approx(b.factor.trace_inverse(), rel=1e-10)
+    left, right = np.zeros((k, k)), np.zeros((k, k))
+    theta = np.array([0.4, 0.3, 0.2, 0.1])
+    for layout, full in ((one.problem.layout, left), (other.problem.layout, right)):
+        for rows, blocks in layout.covariances(theta):
+            original = layout.order[rows]
+            full[original[:, :, None], original[:, None, :]] = blocks
+    np.testing.assert_allclose(left, right, atol=1e-12)

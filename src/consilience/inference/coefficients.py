@@ -156,7 +156,9 @@ def _omnibus(working: Working, design: Design, reference: Reference) -> TestResu
         return None
     rows = np.eye(design.matrix.shape[1])[columns]
     if reference.robust is not None:
-        return robust_wald(reference.robust, rows, working.beta[columns])
+        return _one_coefficient(working, reference, columns) or robust_wald(
+            reference.robust, rows, working.beta[columns]
+        )
     part = reference.covariance[np.ix_(columns, columns)]
     if not np.isfinite(part).all():
         return None
@@ -165,3 +167,13 @@ def _omnibus(working: Working, design: Design, reference: Reference) -> TestResu
     if np.isinf(df2):
         return TestResult("Wald chi-squared", statistic, q, np.inf, float(chi2_sf(statistic, q)))
     return TestResult("F", statistic / q, q, df2, float(f_sf(statistic / q, q, df2)))
+
+
+def _one_coefficient(working: Working, reference: Reference, columns: np.ndarray) -> TestResult | None:
+    """HTZ of a single coefficient is the square of its t, with the same degrees of freedom; None if there are more,
+    or if it has no test."""
+    variance, df = np.diag(reference.covariance)[columns], reference.df[columns]
+    if len(columns) > 1 or not (variance[0] > 0 and np.isfinite(df[0])):
+        return None
+    f, df2 = float(working.beta[columns[0]] ** 2 / variance[0]), float(df[0])
+    return TestResult("HTZ", f, 1, df2, float(f_sf(f, 1, df2)))

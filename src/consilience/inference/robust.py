@@ -131,10 +131,11 @@ def moments(robust: Robust, contrasts: np.ndarray) -> Moments:
     """What the degrees of freedom of the (r, p) `contrasts`, given in the orthonormal basis, are made of."""
     d_parts, t_parts, a_parts = [], [], []
     for group, e, a in zip(robust.groups, robust.adjusted, robust.a, strict=True):
-        p_terms = np.einsum("nmp,rp->rnm", e, contrasts)
-        d_parts.append(np.einsum("rnm,nml,snl->rsn", p_terms, group.phi, p_terms, optimize=True))
-        t_parts.append(np.einsum("rnm,nmp->rnp", p_terms, group.x))
-        a_parts.append(np.einsum("rnm,nmp->rnp", p_terms, a))
+        p_terms = contrasts @ np.swapaxes(e, 1, 2)  # (n, r, m)
+        d = (p_terms @ group.phi) @ np.swapaxes(p_terms, 1, 2)
+        d_parts.append(np.moveaxis(d, 0, 2))
+        t_parts.append(np.swapaxes(p_terms @ group.x, 0, 1))
+        a_parts.append(np.swapaxes(p_terms @ a, 0, 1))
     identity = np.eye(contrasts.shape[1])
     zero = np.zeros_like(identity)
     middle = np.block([[robust.working.spread, -identity], [-identity, zero]])
@@ -154,7 +155,7 @@ def satterthwaite_inner(robust: Robust, contrasts: np.ndarray) -> np.ndarray:
     for row in np.flatnonzero(lengths > 0):
         parts = moments(robust, contrasts[row : row + 1] / lengths[row])
         d, u = parts.d[0, 0], parts.u[0]
-        low = np.einsum("mi,ij,mj->m", u, parts.middle, u)
+        low = np.sum((u @ parts.middle) * u, axis=1)
         trace = float(np.sum(d + low))
         inside = parts.middle @ (u.T @ u)
         square = float(np.sum(d * d) + 2 * np.sum(d * low) + np.sum(inside * inside.T))

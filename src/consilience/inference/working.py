@@ -26,8 +26,7 @@ class Working:
 
     basis : (k, p) X R^-1; residual : (k,); root : (p, p) with beta = root gamma on the effects' scale;
     spread : (p, p) model-based covariance of gamma (the identity for inverse-variance weights);
-    rss : residual' M^-1 residual; blocks : independent blocks of M, [(rows (n, m), M (n, m, m)), ...];
-    cluster : (k,) codes; weights : (k,) of single rows, None = the inverse of M.
+    rss : residual' M^-1 residual; theta : (q,) working scale; cluster : (k,) codes; weights : (k,) of single rows, None = the inverse of M.
     """
 
     setup: Setup
@@ -37,7 +36,7 @@ class Working:
     spread: np.ndarray
     beta: np.ndarray
     rss: float
-    blocks: list[tuple[np.ndarray, np.ndarray]]
+    theta: np.ndarray
     cluster: np.ndarray
     weights: np.ndarray | None = None
 
@@ -45,6 +44,11 @@ class Working:
     def covariance(self) -> np.ndarray:
         """(p, p) model-based covariance of the coefficients."""
         return np.asarray(self.root @ self.spread @ self.root.T)
+
+    @property
+    def blocks(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Independent blocks of M, [(rows (n, m), M (n, m, m)), ...]."""
+        return self.setup.problem.layout.covariances(self.theta)
 
     @property
     def n_clusters(self) -> int:
@@ -69,11 +73,10 @@ def working_model(
     """Arrays for inference from an evaluated likelihood."""
     problem, layout = setup.problem, setup.problem.layout
     cluster = partition(effects, (spec.cluster,))[layout.order]
-    blocks = layout.covariances(theta)
     scale = setup.exponent - setup.column_exponents
     if spec.weights:
         return _user_weighted(
-            setup, at, blocks=blocks, weights=_weights(effects, spec.weights), cluster=cluster
+            setup, at, theta=theta, weights=_weights(effects, spec.weights), cluster=cluster
         )
     inverse = np.linalg.inv(at.r_basis)
     return Working(
@@ -84,7 +87,7 @@ def working_model(
         spread=np.eye(problem.p),
         beta=np.ldexp(at.coefficients + setup.offset, scale),
         rss=at.rss,
-        blocks=blocks,
+        theta=theta,
         cluster=cluster,
     )
 
@@ -103,7 +106,7 @@ def _user_weighted(
     setup: Setup,
     at: Evaluation,
     *,
-    blocks: list[tuple[np.ndarray, np.ndarray]],
+    theta: np.ndarray,
     weights: np.ndarray,
     cluster: np.ndarray,
 ) -> Working:
@@ -116,7 +119,7 @@ def _user_weighted(
     basis = problem.x @ inverse
     residual = problem.y - problem.x @ coefficients
     spread = np.zeros((problem.p, problem.p))
-    for rows, m in blocks:
+    for rows, m in problem.layout.covariances(theta):
         wx = w[rows][:, :, None] * basis[rows]
         spread += np.einsum("nmp,nml,nlq->pq", wx, m, wx, optimize=True)
     scale = setup.exponent - setup.column_exponents
@@ -129,7 +132,7 @@ def _user_weighted(
         spread=spread,
         beta=np.ldexp(coefficients + setup.offset, scale),
         rss=float(white @ white),
-        blocks=blocks,
+        theta=theta,
         cluster=cluster,
         weights=w,
     )

@@ -14,7 +14,8 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.linalg import binary_exponent, dependent_columns
 from ..records import Design, Effects, Spec
-from .dense import dense_layout
+from .crossed import CrossedLayout, loading
+from .dense import components, dense_layout
 from .gaussian import Layout, Problem
 from .nested import nested_layout
 from .structures import Parameter
@@ -192,21 +193,65 @@ def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray)
 def _layout(
     effects: Effects, terms: list[RandomTerm], *, v: np.ndarray, blocks: Sized, dense: bool
 ) -> Layout:
-    """The cheapest layout that holds the terms: nested where all are intercepts of one grouping or of single effects
-    and V stays within the groups."""
-    if dense or not all(term.structure.plain for term in terms):
+    """The cheapest layout that holds the terms.
+
+    Nested: intercepts of one grouping and of single effects, V within the groups. Crossed: other intercepts and known
+    correlations besides, where their levels are few. Dense: anything.
+    """
+    if dense or not all(len(t.parameters) == 1 and t.structure.linear for t in terms):
         return dense_layout(v, blocks, terms)
-    codes = [term.outer for term in terms if term.outer is not None]
-    single = [int(np.max(c)) + 1 == effects.k for c in codes]
-    group = next((c for c, one in zip(codes, single, strict=True) if not one), None)
+    kinds = _kinds(effects, terms)
+    groups = [
+        t.outer for t, kind in zip(terms, kinds, strict=True) if kind == "group" and t.outer is not None
+    ]
+    possible = [g for g in groups if _within(g, blocks)]
+    group = max(possible, key=lambda g: int(np.max(g)), default=None)
     if group is None:
         group = column_codes(effects, "study")
-    same = all(one or np.array_equal(c, group) for c, one in zip(codes, single, strict=True))
-    if not same or not all(bool(np.all(group[rows] == group[rows[:, :1]])) for rows, _ in blocks):
+    is_base = [
+        kind == "row" or (kind == "group" and t.outer is not None and np.array_equal(t.outer, group))
+        for t, kind in zip(terms, kinds, strict=True)
+    ]
+    if not _within(group, blocks):
         return dense_layout(v, blocks, terms)
-    return nested_layout(
-        v, group, blocks=blocks, parameters=tuple("row" if one else "study" for one in single)
+    names = tuple(
+        "row" if kind == "row" else "study" for kind, base in zip(kinds, is_base, strict=True) if base
     )
+    if all(is_base):
+        return nested_layout(v, group, blocks=blocks, parameters=names)
+    if "matrix" in kinds and any(
+        t.outer is not None for t, k in zip(terms, kinds, strict=True) if k == "matrix"
+    ):
+        return dense_layout(v, blocks, terms)
+    extras = [t for t, base in zip(terms, is_base, strict=True) if not base]
+    component = components(len(v), blocks, [t.outer for t in terms])
+    rank = sum(int(np.max(t.outer)) + 1 if t.outer is not None else len(t.matrix) for t in extras)
+    if np.sum(np.bincount(component).astype(float) ** 3) <= 4.0 * len(v) * rank**2:
+        return dense_layout(v, blocks, terms)
+    base = nested_layout(v, group, blocks=blocks, parameters=names)
+    return CrossedLayout(
+        base,
+        [base.to_working(loading(t.outer, t.inner, t.matrix)) for t in extras],
+        tuple(i for i, own in enumerate(is_base) if own),
+        tuple(i for i, own in enumerate(is_base) if not own),
+        component,
+    )
+
+
+def _kinds(effects: Effects, terms: list[RandomTerm]) -> list[str]:
+    """``row`` (one level per effect), ``group`` (a plain intercept) or ``matrix`` (one variance times a matrix)."""
+    return [
+        "matrix"
+        if not t.structure.plain or t.outer is None
+        else "row"
+        if np.max(t.outer) + 1 == effects.k
+        else "group"
+        for t in terms
+    ]
+
+
+def _within(group: np.ndarray, blocks: Sized) -> bool:
+    return all(bool(np.all(group[rows] == group[rows[:, :1]])) for rows, _ in blocks)
 
 
 def _twins(terms: list[RandomTerm]) -> tuple[tuple[int, int], ...]:

@@ -149,7 +149,7 @@ class DenseLayout:
 
 def dense_layout(v: np.ndarray, blocks: Sized, terms: list[RandomTerm]) -> DenseLayout:
     """Split the rows into independent blocks and lay out V by block size."""
-    component = _components(len(v), blocks, [t.outer for t in terms])
+    component = components(len(v), blocks, [t.outer for t in terms])
     place = np.empty(len(v), dtype=np.intp)
     sized = rows_by_size(component)
     size_of = np.empty(len(v), dtype=np.intp)
@@ -171,7 +171,7 @@ def dense_layout(v: np.ndarray, blocks: Sized, terms: list[RandomTerm]) -> Dense
     return DenseLayout(np.arange(len(v)), parts, terms)
 
 
-def _components(k: int, blocks: Sized, outers: list[np.ndarray | None]) -> np.ndarray:
+def components(k: int, blocks: Sized, outers: list[np.ndarray | None]) -> np.ndarray:
     """(k,) codes of the connected components of rows that share a block of V or a level of any term."""
     if any(outer is None for outer in outers):
         return np.zeros(k, dtype=np.intp)

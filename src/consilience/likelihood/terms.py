@@ -50,6 +50,11 @@ class RandomTerm:
     def parameters(self) -> tuple[Parameter, ...]:
         return self.structure.parameters
 
+    @property
+    def matrix(self) -> np.ndarray:
+        """G at parameters of one."""
+        return self.structure.evaluate(np.ones(len(self.parameters)))[0]
+
     def describe(self, theta: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
         """Variances and correlations (or ranges) by name, from this term's part of theta."""
         g, _ = self.structure.evaluate(theta)
@@ -170,6 +175,7 @@ def _one(effects: Effects, term: Term) -> RandomTerm:
     if isinstance(term, Known):
         fixed = np.nan if term.variance is None else term.variance
         inner = _known_levels(effects, term.by, term.labels, term.matrix)
+        _check_relation(term)
         structure = scaled(np.asarray(term.matrix, dtype=float), term.name, fixed)
         return RandomTerm(term.name, structure, None, inner, None, (term.name,))
     if isinstance(term, Slopes):
@@ -195,6 +201,17 @@ def _known_levels(effects: Effects, by: str, labels: tuple[str, ...], given: np.
             code="unknown-level",
         )
     return np.array([place[value] for value in values], dtype=np.intp)
+
+
+def _check_relation(term: Known) -> None:
+    """A known correlation must be positive semi-definite."""
+    values = np.linalg.eigvalsh(np.asarray(term.matrix, dtype=float))
+    if values[0] < -1e-8 * max(float(values[-1]), 0.0):
+        raise InputError(
+            f'The matrix between the levels of "{term.by}" is no correlation matrix: its smallest eigenvalue is '
+            f"{values[0]:.3g}.",
+            code="not-positive-definite",
+        )
 
 
 def _slopes(effects: Effects, term: Slopes) -> RandomTerm:
