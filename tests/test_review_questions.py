@@ -86,7 +86,9 @@ def test_two_trials_are_never_called_consistent():
     question = q.subgroup_question(effects, make_plan(), SPEC, "intervention_class")
     assert all(e.share_in_favour == 1.0 for e in question.estimates)
     lines = q.consistency_lines(list(question.estimates))
-    assert all("too few trials to call it consistent" in line for line in lines)
+    assert len(lines) == 1
+    assert lines[0].startswith("Too few trials to call the results consistent or not: ")
+    assert all(f"{e.label} (2 of 2 trials in favour)" in lines[0] for e in question.estimates)
     assert not any(line.endswith(": consistent.") for line in question.notes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from ..base.format import count, number, percent, plural
 from ..records import Bound, Course, Estimate, Paragraph, Plan, Question, Scenario, Tipping
@@ -19,10 +20,7 @@ SAMPLE_WORDS = {
 }
 
 
-SMALL_STUDY_UNKNOWN = (
-    "Whether small trials report larger effects cannot be tested reliably with so few trials."
-)
-FEW = "too few trials for a trustworthy interval"
+SMALL_STUDY_UNKNOWN = "Whether small trials report larger effects is not known: there are too few to test it."
 
 
 @dataclass(frozen=True)
@@ -79,25 +77,34 @@ def anchor(key: str) -> str:
     return tables[first]
 
 
-def with_interval(e: Estimate) -> list[Phrase]:
+def with_interval(e: Estimate, plan: Plan) -> list[Phrase]:
     """estimate (95% CI low to high), each number bound."""
-    return [bound(e, "estimate"), " (95% CI ", bound(e, "ci_low"), " to ", bound(e, "ci_high"), ")"]
+    return [bound(e, "estimate"), f" ({_level(plan)} CI ", *_limits(e), ")"]
+
+
+def _limits(e: Estimate) -> list[Phrase]:
+    return [bound(e, "ci_low"), " to ", bound(e, "ci_high")]
+
+
+def _level(plan: Plan) -> str:
+    return f"{100 * plan.level:g}%"
 
 
 def asked(found: Findings) -> Paragraph:
     q = found.plan.question
-    parts = [
-        f"Do {q['intervention']}, compared with {q['comparator']}, change {q['outcome']} in {q['population']}? "
+    overall, known = found.overall, found.n_trials_known
+    phrases: list[Phrase] = [
+        f"What is the effect of {q['intervention']} on {q['outcome']} in {q['population']}, compared with "
+        f"{q['comparator']}?"
     ]
-    overall = found.overall
-    phrases: list[Phrase] = list(parts)
     if overall.available:
+        every = overall.n_trials == known
         phrases += [
-            "The answer rests on ",
+            " The answer rests on ",
             bound(overall, "n_effects", count(overall.n_effects)),
-            " results of ",
+            " results of all " if every else " results of ",
             bound(overall, "n_trials", count(overall.n_trials)),
-            f" of the {plural(found.n_trials_known, 'trial')} in this review, with ",
+            f"{'' if every else f' of the {known:,}'} trials in this review, with ",
             bound(overall, "n_people", count(overall.n_people)),
             " people",
             f" (not counting {plural(overall.n_unsized, 'trial')} of unknown size)."
@@ -114,7 +121,7 @@ def headline(found: Findings) -> Paragraph:
     phrases: list[Phrase] = [
         _verdict(e, found.plan),
         " The average effect was g = ",
-        *with_interval(e),
+        *with_interval(e, found.plan),
         ". ",
     ]
     phrases += [
@@ -122,7 +129,7 @@ def headline(found: Findings) -> Paragraph:
         bound(e, "pi_low"),
         " to ",
         bound(e, "pi_high"),
-        " (95% prediction interval)",
+        f" ({_level(found.plan)} prediction interval)",
         "." if e.pi_low > 0 or e.pi_high < 0 else ", so no benefit at all is among the possibilities.",
     ]
     if e.trust:
@@ -149,71 +156,94 @@ def _verdict(e: Estimate, plan: Plan) -> str:
 
 def in_percent(found: Findings) -> Paragraph:
     phrases: list[Phrase] = []
+    shown: list[Estimate] = []
     for family, words in (
-        ("harmful", "Markers of which less is better"),
-        ("beneficial", "Markers of which more is better"),
+        ("harmful", "Markers where lower is better"),
+        ("beneficial", "Markers where higher is better"),
     ):
         question = found.question(f"family/{family}")
         if question is None:
             continue
         _, direct, implied = question.estimates
-        if direct.available:
-            phrases += [
-                f"{words} changed by ",
-                *with_interval(direct),
-                " against the control arms, measured in ",
-            ]
-            phrases += [
-                bound(direct, "n_trials", plural(direct.n_trials, "trial")),
-                " that print what is needed",
-            ]
-            phrases.append("; that includes no change" if direct.ci_low <= 0 <= direct.ci_high else "")
-            phrases.append(f" ({FEW})." if direct.trust else ".")
-            phrases += [
-                f" {note.removeprefix(f'{MEASURED}: ')}"
-                for note in question.notes
-                if note.startswith(MEASURED)
-            ]
-        else:
-            phrases.append(f"{words}: no percent change could be measured. {direct.reason}")
+        phrases += _measured(words, question, found.plan)
         if implied.available:
-            phrases += [
-                " The g of all ",
-                bound(implied, "n_trials", plural(implied.n_trials, "trial")),
-                " implies ",
-            ]
-            phrases += [*with_interval(implied), f" ({FEW}). " if implied.trust else ". "]
-        else:
-            phrases.append(" ")
-    return Paragraph("In percent", tuple(phrases))
+            trials = bound(implied, "n_trials", plural(implied.n_trials, "trial"))
+            phrases += [" Translated from the g of ", trials, ": ", *with_interval(implied, found.plan), "."]
+        phrases.append(" ")
+        shown += [e for e in (direct, implied) if e.available]
+    return Paragraph("How much, in percent", (*phrases, *_which_to_trust(shown)))
+
+
+def _measured(words: str, question: Question, plan: Plan) -> list[Phrase]:
+    """The percent change as measured, and who carries it."""
+    direct = question.estimates[1]
+    if not direct.available:
+        return [f"{words}: no percent change as measured. {direct.reason}"]
+    trials = bound(direct, "n_trials", plural(direct.n_trials, "trial"))
+    end = "; that includes no change." if direct.ci_low <= 0 <= direct.ci_high else "."
+    carried = [n.removeprefix(f"{MEASURED}: ") for n in question.notes if n.startswith(MEASURED)]
+    start = [f"{words}: ", *with_interval(direct, plan), " against control, as measured in ", trials, end]
+    return [*start, *(f" {note}" for note in carried)]
+
+
+def _which_to_trust(shown: Sequence[Estimate]) -> list[Phrase]:
+    """Said once: which of the intervals rest on enough trials."""
+    trusted = [e for e in shown if not e.trust]
+    if len(trusted) == len(shown):
+        return []
+    if not trusted:
+        which = "This interval rests" if len(shown) == 1 else "All of these intervals rest"
+        return [f"{which} on too few trials to be trusted."]
+    phrases: list[Phrase] = ["Of these intervals, only "]
+    for index, e in enumerate(trusted):
+        phrases += [" and " if index else "", *_limits(e)]
+    return [*phrases, f" {'rests' if len(trusted) == 1 else 'rest'} on enough trials to be trusted."]
 
 
 def for_whom(found: Findings) -> Paragraph:
-    phrases: list[Phrase] = []
-    for question in found.questions:
-        if question.kind == "subgroup":
-            phrases.append(f"{question.answer} ")
-    moderators = [q for q in found.questions if q.kind == "moderator"]
-    usable = [q for q in moderators if _usable(q)]
-    phrases += [f"{question.answer} " for question in usable]
-    names = [_moderator_label(found.plan, q) for q in moderators if q not in usable]
-    if names:
-        phrases.append(
-            f"Whether it depends on {_listed(names)} cannot be said: there are too few trials to tell."
+    """Classes and moderators by what can be said: they differ (in full), no evidence, too few trials (by name)."""
+    differ: list[str] = []
+    same: list[str] = []
+    unknown: list[str] = []
+    asked_about = [q for q in found.questions if q.kind in ("subgroup", "moderator")]
+    for question in asked_about:
+        p = _p_value(question)
+        if p is not None and p < 1 - found.plan.level:
+            differ.append(question.answer)
+        else:
+            (unknown if p is None else same).append(_feature(found.plan, question))
+    sentences = [*differ]
+    if same:
+        sentences.append(f"There is no evidence that the effect depends on {_listed(same)}.")
+    if unknown:
+        sentences.append(
+            f"Whether the effect depends on {_listed(unknown)} cannot be said: there are too few trials to tell."
         )
-    return Paragraph("For whom", tuple(phrases))
+    if len(differ) < len(asked_about):
+        sentences.append("Differences that no test supports are no finding.")
+    return Paragraph("For whom", (" ".join(sentences),) if sentences else ())
+
+
+def _p_value(question: Question) -> float | None:
+    """p of the question's test or slope; None where there is none that can be trusted."""
+    if not _usable(question):
+        return None
+    return question.test.p_value if question.test is not None else question.estimates[0].p_value
 
 
 def _usable(question: Question) -> bool:
-    """Can the moderator's test be trusted? A test or slope with fewer than four degrees of freedom cannot."""
+    """Can the test be trusted? A test or slope with fewer than four degrees of freedom cannot."""
     if question.test is not None:
-        return question.test.df2 >= LOW_DF
-    return any(e.available and not e.trust for e in question.estimates) and len(question.estimates) == 1
+        return question.test.df2 >= LOW_DF and isfinite(question.test.p_value)
+    slopes = [e for e in question.estimates if e.scale == "slope"]
+    return any(e.available and not e.trust for e in slopes)
 
 
-def _moderator_label(plan: Plan, question: Question) -> str:
+def _feature(plan: Plan, question: Question) -> str:
+    """``intervention class``; a moderator by its declared label."""
     column = question.key.split("/", 1)[1]
-    return next(m.label for m in plan.moderators if m.column == column)
+    labels = {m.column: m.label for m in plan.moderators} if question.kind == "moderator" else {}
+    return labels.get(column, column.replace("_", " "))
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -230,7 +260,7 @@ def how_long(found: Findings) -> Paragraph:
     weeks = f"{found.plan.persistence_weeks:g} weeks or more after treatment ended, the average was g = "
     phrases: list[Phrase] = [
         weeks,
-        *with_interval(late),
+        *with_interval(late, found.plan),
         " in ",
         bound(late, "n_trials", plural(late.n_trials, "trial")),
         ". ",
@@ -249,21 +279,21 @@ def how_sure(found: Findings) -> Paragraph:
             sum(e.tau2.values()) ** 0.5,
             "table-summary",
         ),
-        "; of the trials, ",
+        "; ",
         bound(e, "share_in_favour", f"{100 * e.share_in_favour:.0f}%"),
-        " had an average in favour. ",
+        " of the trials lean towards benefit, however slightly. ",
     ]
     changed = [s for s in found.scenarios if s.verdict not in ("same", "unavailable")]
     done = [s for s in found.scenarios if s.verdict != "unavailable"]
     if done:
         kept = len(done) - len(changed)
         phrases.append(
-            f"On which side of no effect the interval lies stayed the same in {kept} of "
-            f"{plural(len(done), 'sensitivity analysis', 'sensitivity analyses')}. "
+            f"In {kept} of {plural(len(done), 'sensitivity analysis', 'sensitivity analyses')} the interval lies on "
+            "the same side of no effect. "
         )
     small = found.question("small-study")
     if small is not None:
-        too_few = any(e.trust for e in small.estimates)
+        too_few = any(e.trust or not e.available for e in small.estimates)
         phrases.append(SMALL_STUDY_UNKNOWN if too_few else small.answer)
     return Paragraph("How sure", tuple(phrases))
 
@@ -272,17 +302,18 @@ def what_would_change_it(found: Findings) -> Paragraph:
     phrases: list[Phrase] = []
     changed = [s for s in found.scenarios if s.verdict not in ("same", "unavailable")]
     if changed:
-        phrases.append("The conclusion changes in these analyses: ")
+        phrases.append("The conclusion changes with one choice made differently: ")
         for index, s in enumerate(changed[:6]):
-            phrases += ["; " if index else "", f"{s.label}: g = ", *with_interval(s.estimate)]
+            phrases += ["; " if index else "", f"{s.label} (g = ", bound(s.estimate, "estimate")]
+            phrases += [f", {_level(found.plan)} CI ", *_limits(s.estimate), ")"]
         phrases.append(f"; and {len(changed) - 6} more. " if len(changed) > 6 else ". ")
     phrases += [f"{tip.sentence} " for tip in found.tipping]
     return Paragraph("What would change it", tuple(phrases))
 
 
 def limits(found: Findings) -> Paragraph:
-    """What the numbers are not."""
-    sentences = [SAMPLE_WORDS[found.plan.sample], found.plan.sample_note]
+    """What the numbers are not; the reviewers' own note on the sample heads the page."""
+    sentences = [SAMPLE_WORDS[found.plan.sample]]
     if found.plan.sample != "synthetic":
         sentences.append("Immune markers are surrogates: a change in a marker is not a change in illness.")
     sentences.append(

@@ -80,9 +80,10 @@ def persistence(effects: Effects, plan: Plan, spec: Spec) -> tuple[Question, Cou
         course = Course()
     else:
         estimates, course = _with_course(timed, plan, spec, follow_up)
-    notes = [
-        f"Weeks are counted from the end of treatment; {effects.k - timed.k} of {effects.k} effects have no known time."
-    ]
+    unknown = (
+        f"; {effects.k - timed.k} of {effects.k} effects have no known time" if timed.k < effects.k else ""
+    )
+    notes = [f"Weeks are counted from the end of treatment{unknown}."]
     if reason:
         notes.append(reason)
     words = verdict(follow_up, estimates, weeks)
@@ -190,7 +191,7 @@ def _course(model: Fit, basis: TimeBasis, timed: Effects) -> Course:
         tuple(curve.ci_low.tolist()),
         tuple(curve.ci_high.tolist()),
         points,
-        f"g = a + b {basis.label}, CHE with CR2; band: 95% confidence interval",
+        f"g = a + b {basis.label}, CHE with CR2; band: {100 * model.spec.level:g}% confidence interval",
     )
 
 

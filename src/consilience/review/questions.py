@@ -42,7 +42,7 @@ def family_question(effects: Effects, ratios: Effects, spec: Spec, family: str) 
         "family",
         f"{title.capitalize()} ({meaning})",
         (g, direct, implied),
-        answer=_family_answer(title, g, direct, ratio_weight),
+        answer=_family_answer(title, (g, direct), ratio_weight, level=spec.level),
         notes=(
             *([f"Pooled g: {weight}."] if weight else []),
             *([f"{MEASURED}: {ratio_weight}."] if ratio_weight else []),
@@ -61,6 +61,8 @@ def _direct_percent(ratios: Effects, spec: Spec, *, key: str, family: str) -> tu
     label = f"percent change, {FAMILY_WORDS[family][0]} (measured)"
     estimate, model = pooled(ratios, spec, key=key, label=label)
     found = as_percent(estimate, key=key, label=label)
+    if not ratios.k:
+        return replace(found, reason="No trial prints means before and after in both arms."), None
     if not found.available:
         return found, None
     lower_is_better = family == "harmful"
@@ -96,16 +98,17 @@ def baseline_log_sds(members: Effects) -> tuple[np.ndarray, int]:
     return np.array(list(found.values())), int(np.sum(~np.isfinite(members["log_sd"])))
 
 
-def _family_answer(title: str, g: Estimate, direct: Estimate, weight: str) -> str:
+def _family_answer(title: str, estimates: tuple[Estimate, Estimate], weight: str, *, level: float) -> str:
+    g, direct = estimates
     if not g.available:
         return f"{title.capitalize()}: {g.reason}"
     text = f"{title.capitalize()}: g = {number(g.estimate)} {interval(g.ci_low, g.ci_high)} from {plural(g.n_trials, 'trial')}."
     if not direct.available:
-        return f"{text} Percent change: not available. {direct.reason}"
+        return f"{text} No percent change as measured. {direct.reason}"
     low, high = percent(direct.ci_low), percent(direct.ci_high)
     return (
         f"{text} Measured on the ratio scale in {plural(direct.n_trials, 'trial')}, "
-        f"the change against control was {percent(direct.estimate)} (95% CI {low} to {high})."
+        f"the change against control was {percent(direct.estimate)} ({100 * level:g}% CI {low} to {high})."
         + (f" {weight[0].upper()}{weight[1:]}." if weight else "")
     )
 
@@ -138,7 +141,10 @@ def subgroup_question(effects: Effects, plan: Plan, spec: Spec, column: str) -> 
             row = np.array([float(level == other) for other in big])
             estimates.append(mean_row(model, row, key=f"{key}/{name}", label=name, members=members))
     test = difference_test(model, len(big)) if model is not None else None
-    notes = ["All levels share the variance components of one model.", *consistency_lines(estimates)]
+    notes = [
+        "One model for all classes: they share the variance between trials.",
+        *consistency_lines(estimates),
+    ]
     return Question(
         key, "subgroup", title, tuple(estimates), test, _difference_answer(title, test, plan), tuple(notes)
     )
@@ -172,7 +178,7 @@ def _difference_answer(title: str, test: TestResult | None, plan: Plan) -> str:
         return f"{title}: the test of difference is not available. {test.note}".strip()
     figures = f"HTZ F({test.df1:.0f}, {number(test.df2, 1)}) = {number(test.statistic)}, p {equals(p_value(test.p_value))}"
     if test.df2 < 4:
-        return f"{title}: too few trials to test a difference reliably ({figures}); differences between rows are no finding."
+        return f"{title}: too few trials to test for a difference ({figures}); differences between rows are no finding."
     if test.p_value < 1 - plan.level:
         return f"{title}: the groups differ ({figures}). This compares trials, not randomised groups: other differences may explain it."
     return (
@@ -181,23 +187,25 @@ def _difference_answer(title: str, test: TestResult | None, plan: Plan) -> str:
 
 
 def consistency_lines(estimates: list[Estimate]) -> list[str]:
-    """One honest line per group: how many trials in favour, where a new trial may fall, and the word for it."""
+    """How many trials of each group are in favour, and the word for it; the groups too small for a word share a line."""
     lines = []
+    few = []
     for e in estimates:
         if not e.available:
             continue
-        favour = round(e.share_in_favour * e.n_trials)
-        lines.append(
-            f"{e.label}: {favour} of {plural(e.n_trials, 'trial')} in favour; prediction interval "
-            f"{interval(e.pi_low, e.pi_high)}: {consistency(e)}."
-        )
+        favour = f"{round(e.share_in_favour * e.n_trials)} of {plural(e.n_trials, 'trial')} in favour"
+        if e.n_trials < CONSISTENT_TRIALS:
+            few.append(f"{e.label} ({favour})")
+        else:
+            limits = interval(e.pi_low, e.pi_high)
+            lines.append(f"{e.label}: {favour}; prediction interval {limits}: {consistency(e)}.")
+    if few:
+        lines.append(f"Too few trials to call the results consistent or not: {', '.join(few)}.")
     return lines
 
 
 def consistency(e: Estimate) -> str:
-    """The word that the numbers allow: consistent needs five trials, 80% in favour and a PI above zero."""
-    if e.n_trials < CONSISTENT_TRIALS:
-        return "too few trials to call it consistent or not"
+    """The word that the numbers of five trials or more allow: consistent needs 80% in favour and a PI above zero."""
     if e.share_in_favour >= CONSISTENT_SHARE and e.pi_low > 0:
         return "consistent"
     if e.share_in_favour >= CONSISTENT_SHARE:
@@ -254,14 +262,14 @@ def _slope_question(effects: Effects, plan: Plan, spec: Spec, moderator: Moderat
     estimate = slope(
         effects, spec, (x - np.mean(x)) / moderator.per, key=key, label=moderator.label, unit=unit
     )
-    span = f"{moderator.label} ranged from {np.min(x):g} to {np.max(x):g} {moderator.unit}".strip()
+    span = f"Range in these trials: {np.min(x):g} to {np.max(x):g}"
     figures = f"{number(estimate.estimate)} {interval(estimate.ci_low, estimate.ci_high)} {unit}, p {equals(p_value(estimate.p_value))}"
     if estimate.trust:
-        answer = f"{moderator.label.capitalize()}: {figures}. {estimate.trust}"
+        answer = f"Too few trials to say ({figures})."
     elif estimate.p_value < 1 - plan.level:
-        answer = f"{moderator.label.capitalize()}: the effect differs with it ({figures}); a comparison between trials, not proof of cause."
+        answer = f"The effect differs with {moderator.label} ({figures}); a comparison between trials, not proof of cause."
     else:
-        answer = f"{moderator.label.capitalize()}: no evidence that the effect depends on it ({figures})."
+        answer = f"No evidence that the effect depends on {moderator.label} ({figures})."
     return Question(key, "moderator", title, (estimate,), answer=answer, notes=(f"{span}.",))
 
 
@@ -294,7 +302,7 @@ def small_study_question(effects: Effects, plan: Plan, spec: Spec) -> Question:
     found = slope(inside, spec, x, key=key, label="small-study slope", unit="g per unit of sqrt(1/nT + 1/nC)")
     figures = f"slope {number(found.estimate)} {interval(found.ci_low, found.ci_high)}, p {equals(p_value(found.p_value))}"
     if found.trust:
-        answer = f"The test is not trustworthy here ({figures}). {found.trust}"
+        answer = f"Too few trials to test it reliably ({figures})."
     elif found.p_value < 0.1 and found.estimate > 0:
         answer = f"Smaller trials report larger effects ({figures}): unpublished null results, or other differences of small trials, may inflate the average."
     else:

@@ -115,7 +115,8 @@ def correlation_tip(primary: Primary, which: str) -> Tipping:
             changes.append(
                 (value, f"{number(estimate.estimate)} {interval(estimate.ci_low, estimate.ci_high)}")
             )
-    span = f"g then runs from {number(lowest)} to {number(highest)}"
+    ends = number(lowest), number(highest)
+    span = f"g stays {ends[0]}" if ends[0] == ends[1] else f"g then runs from {ends[0]} to {ends[1]}"
     if not changes:
         text = f"None of the values tried for the {name}, {len(GRID)} from 0 to .95, changes the conclusion ({span})."
         return Tipping(which, label, nan, text)
