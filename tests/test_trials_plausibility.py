@@ -108,6 +108,7 @@ def test_conversion_of_strongly_skewed_values_is_named_once():
     found = [n for n in findings(data, scale="log") if n.code == "converted-strong-skew"]
     assert [n.rows for n in found] == [(0, 1)]
     assert "2 effects of strongly skewed values" in found[0].message
+    assert found[0].message.endswith("too large: A CRP, B CRP.")
 
 
 def test_measured_during_treatment():

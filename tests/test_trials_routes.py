@@ -412,3 +412,12 @@ def test_reported_tables_are_not_changed():
     trial_effects(data, plan(replace(rule(), scale="log")))
     for name, column in before.items():
         assert np.array_equal(column, data.arms[name], equal_nan=column.dtype != object)
+
+
+def test_a_printed_correlation_of_raw_values_is_named_where_values_are_converted_to_logarithms():
+    rows = [{**row, "r": 0.8} for row in FULL]
+    text = "the printed correlation is taken for that of logarithms"
+    assert text in one(rows, rules=[rule(scale="log")])["assumptions"][0]
+    assert text not in one(rows)["assumptions"][0]  # raw scale: it is the right one
+    logs = [{**row, "scale": "ln"} for row in rows]
+    assert text not in one(logs, rules=[rule(scale="log")])["assumptions"][0]

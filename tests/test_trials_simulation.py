@@ -136,6 +136,14 @@ def test_changes_over_the_baseline_sd(later):
     judge(trial_effects(data, plan(rule(r=0.3))), DELTA, code="change-means-baseline-sd")
 
 
+def test_changes_with_their_sd_need_no_r_even_if_one_is_printed():
+    """The SD of change says what the variance is; a printed r that is far off must not replace it."""
+    data = [{**row, "r": 0.2} for row in with_change(*draw(3, r=0.8), change_sd)]
+    effects = trial_effects(reported(data), plan())
+    judge(effects, DELTA, code="change-means-baseline-sd")
+    assert set(effects["r_source"]) == {"not needed"}
+
+
 def test_r_is_derived_from_the_sd_of_change():
     """Post SDs 1.4 times the baseline's: the printed SD of change carries the true variance."""
     treated, control = draw(4, r=0.7)

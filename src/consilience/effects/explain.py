@@ -155,6 +155,8 @@ def _arm_steps(candidate: Candidate, c: Comparison, cells: Cells) -> Iterator[St
 
 def _r_in_use(candidate: Candidate, arm: ArmView) -> float:
     """NaN where the SD of change is printed and no r is needed."""
+    if candidate.code == "change-means-baseline-sd" and arm.r_source == "reported":
+        return math.nan
     printed = arm.change_sd >= 0 and arm.r_source != "reported" and candidate.code != "change-score-d"
     return math.nan if printed and not arm.r_source.startswith("derived") else arm.r
 

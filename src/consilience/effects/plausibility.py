@@ -24,7 +24,7 @@ GAP_LIMIT, SHRINK_LIMIT = 0.30, 0.7
 SE_RATIO, SE_MINIMUM = 3.0, 5  # an SE this many times off, judged where there are this many effects
 ROUTES_DIFFER, ROUTES_CONTRADICT = 0.3, 1.0
 SKEW, STRONG_SKEW = 2.0, 1.0
-CONVERTED_LOG_SD = 0.8
+CONVERTED_LOG_SD, NAMED = 0.8, 5
 
 
 def effect_notes(effects: Effects, rows: Sequence[Row], arms: Columns, cells: Cells) -> list[Note]:
@@ -173,12 +173,14 @@ def _converted(effects: Effects) -> Iterator[Note]:
         strong = (effects["route_code"] == "pre-post-means-to-log") & (effects["sd_used"] > CONVERTED_LOG_SD)
     rows = np.flatnonzero(strong)
     if len(rows):
+        names = list(dict.fromkeys(f"{effects.study[i]} {effects['outcome'][i]}" for i in rows))
+        listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
         yield Note(
             "converted-strong-skew",
             "info",
             f"{len(rows)} {'effect' if len(rows) == 1 else 'effects'} of strongly skewed values (log SD above "
             f"{CONVERTED_LOG_SD}) had to be converted from raw means and SDs. In simulated trials of 40 people an arm the "
-            "log SD then comes out up to a tenth too small, and g as much too large.",
+            f"log SD then comes out up to a tenth too small, and g as much too large: {listed}.",
             "Geometric means, medians or logarithms from the authors would be better.",
             rows=tuple(rows.tolist()),
         )

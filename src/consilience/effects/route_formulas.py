@@ -82,7 +82,8 @@ def share_formula(candidate: Candidate, arm: ArmView | None) -> str:
         return "2(1 − r)/n"
     if candidate.basis == "final":
         return "1/n" if arm.post_kind == "mean" else f"1/n times the variance of a {arm.post_kind} mean"
-    if arm.change_sd >= 0 and arm.r_source != "reported":
+    of_change = candidate.code == "change-means-baseline-sd"
+    if arm.change_sd >= 0 and (of_change or arm.r_source != "reported"):
         return "(SD of change)²/(n S²)"
     kinds = {arm.pre_kind or "mean", arm.post_kind or "mean"}
     return "2(1 − r)/n" if kinds == {"mean"} else f"2(1 − r)/n, adjusted: {' and '.join(sorted(kinds))}"

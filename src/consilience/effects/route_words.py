@@ -15,6 +15,11 @@ MADE = {
     "median": "log means and SDs are made from medians and quartiles, as if values were lognormal",
 }
 
+RAW_R = (
+    "the printed correlation is taken for that of logarithms: if it is one of raw values, that is higher and the "
+    "variance too large rather than too small"
+)
+
 
 def why_not(c: Comparison, views: list[tuple[bool, ArmView, ArmView]]) -> Failure:
     """The reason, most basic first, why means and changes of two arms give nothing."""
@@ -58,6 +63,8 @@ def about_r(t: ArmView, c: ArmView) -> list[str]:
             text = f"pre-post correlation {arm.r:g}, {arm.r_source}"
             if text not in out:
                 out.append(text)
+    if any(arm.r_source == "reported" and "converted" in (arm.pre_kind, arm.post_kind) for arm in (t, c)):
+        out.append(RAW_R)
     if t.refused or c.refused:
         out.append(
             "a printed SD of change is impossible next to the SDs before and after (|r| > 1): not used"

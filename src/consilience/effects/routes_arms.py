@@ -65,9 +65,12 @@ def sizes_failure(c: Comparison, n_t: float, n_c: float) -> Failure | None:
     return None
 
 
-def _arm_part(arm: ArmView, sd: float, *, log: bool) -> float:
-    """Variance of one arm's mean change in units of sd^2: from the printed SD of change, else from r."""
-    if arm.change_sd >= 0 and arm.r_source != "reported":
+def _arm_part(arm: ArmView, sd: float, *, log: bool, of_change: bool = False) -> float:
+    """Variance of one arm's mean change in units of sd^2: from the printed SD of change, else from r.
+
+    A printed r goes before the SD of change unless the effect is made of the change itself (`of_change`).
+    """
+    if arm.change_sd >= 0 and (of_change or arm.r_source != "reported"):
         return arm.change_sd**2 / (arm.n * sd**2)
     pre, post = arm.pre_kind or "mean", arm.post_kind or "mean"
     return change_variance(pre, post, r=arm.r, n=arm.n, log_variance=sd**2 if log else 0.0)
@@ -127,8 +130,8 @@ def _change(c: Comparison, t: ArmView, k: ArmView, *, log: bool) -> Candidate | 
         sd=sd,
         n_t=t.n,
         n_c=k.n,
-        part_t=_arm_part(t, sd, log=log),
-        part_c=_arm_part(k, sd, log=log),
+        part_t=_arm_part(t, sd, log=log, of_change=printed),
+        part_c=_arm_part(k, sd, log=log, of_change=printed),
         basis="change",
         r=r,
         r_source=source,
