@@ -148,7 +148,7 @@ def _arm_steps(candidate: Candidate, c: Comparison, cells: Cells) -> Iterator[St
         if candidate.cells == "change":
             yield Step(f"mean change, {name}", arm.change, _scale(log))
         if candidate.basis == "change":
-            how = SPREAD_HOW[arm.change_spread]
+            how = SPREAD_HOW.get(arm.change_spread, arm.change_spread)
             yield Step(f"SD of change, {name}", arm.change_sd, how)
             yield Step(f"pre-post correlation r, {name}", _r_in_use(candidate, arm), arm.r_source)
 
