@@ -65,8 +65,7 @@ def skewness_statistic(five: FiveNumbers) -> tuple[np.ndarray, np.ndarray]:
     -------
     (statistic, critical) : (k,) each.
 
-    Source: Shi et al. (2023), "Detecting the skewness of data from the five-number summary", BMC Med Res
-    Methodol.
+    Source: Shi et al. (2023), Stat Methods Med Res 32:1338.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         n = five.n

@@ -84,7 +84,11 @@ def plan_times(plan: Plan) -> str:
 def sample_sentence(plan: Plan, effects: Effects) -> str:
     made = f"{plural(effects.k, 'effect')} of {plural(effects.n_studies, 'trial')} could be computed"
     left = int(np.sum(effects["pooled"] == 0.0))
-    return f"{made}; {left} of them did not enter the primary analysis, and {plural(len(effects.dropped), 'reported result')} gave no effect."
+    flow = " The flow of reports is shown as PRISMA 2020 asks (Page et al. 2021)." if plan.prisma else ""
+    return (
+        f"{made}; {left} of them did not enter the primary analysis, and "
+        f"{plural(len(effects.dropped), 'reported result')} gave no effect.{flow}"
+    )
 
 
 def references(plan: Plan) -> tuple[str, ...]:
