@@ -179,7 +179,7 @@ def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray)
     scale = np.where(diagonal > 0, diagonal, 1.0)
     correlation = matrices / scale[:, :, None] / scale[:, None, :]
     uneven = np.max(np.abs(correlation - np.swapaxes(correlation, 1, 2)), axis=(1, 2)) > 1e-8
-    negative = np.linalg.eigvalsh(correlation)[:, 0] < -1e-10 * rows.shape[1]
+    negative = _indefinite(correlation)
     for bad, what in ((uneven, "not symmetric"), (negative, "not positive definite")):
         if bad.any():
             study = effects.study[rows[np.flatnonzero(bad)[0], 0]]
@@ -188,6 +188,15 @@ def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray)
                 code="v-not-positive-definite",
                 advice="Check the correlations that it was made from.",
             )
+
+
+def _indefinite(correlation: np.ndarray) -> np.ndarray:
+    """(n,) which of the (n, m, m) matrices have an eigenvalue below zero by more than rounding."""
+    try:
+        np.linalg.cholesky(correlation)
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.eigvalsh(correlation)[:, 0] < -1e-10 * correlation.shape[1])
+    return np.zeros(len(correlation), dtype=bool)
 
 
 def _layout(
