@@ -13,7 +13,7 @@ import pytest
 import analysis_example
 from analysis_example import example_analysis
 from consilience.records import Analysis, Course, Estimate, Paragraph, Question
-from consilience.report.html import render_html
+from consilience.report.html import beneath_title, render_html
 from consilience.report.picture import draw_figures
 from consilience.report.results import build_results, lookup
 from consilience.report.tables import report_tables
@@ -201,3 +201,32 @@ def test_five_thousand_effects_stay_below_fifteen_megabytes(monkeypatch: pytest.
     assert html.count('<details class="trial">') == len(analysis.studies)
     assert html.count('<details class="group">') > 1  # folded: no " open"
     assert html.count('<details class="fold no-print">') > 1  # the long tables
+
+
+@pytest.mark.parametrize(
+    ("title", "answer", "shown"),
+    [
+        ("By sex", "By sex: too few trials.", "Too few trials."),
+        ("Benefit (higher is better)", "Benefit: g = 0.2.", "g = 0.2."),
+        ("Does it last?", "By sex: it does.", "By sex: it does."),
+    ],
+)
+def test_an_answer_does_not_repeat_the_title_above_it(title: str, answer: str, shown: str) -> None:
+    assert beneath_title(Question("k", "subgroup", title, (), answer=answer)) == shown
+
+
+def test_sections_tell_the_story_in_order(page: Page) -> None:
+    """How much, for whom, how long, how sure."""
+    wanted = [
+        "answer",
+        "numbers",
+        "forest",
+        "families",
+        "classes",
+        "moderators",
+        "time",
+        "small-study",
+        "robust",
+    ]
+    sections = [attrs["id"] for attrs in page.tags("section") if attrs.get("id") in wanted]
+    assert sections == wanted

@@ -11,7 +11,9 @@ from consilience.datasets import copy_example
 from consilience.records import Analysis, Bound
 from consilience.report import report_files
 from consilience.report.results import lookup
+from consilience.report.tables import report_tables
 from consilience.review.run import run
+from consilience.tables import to_html
 from report_page import read_page
 
 
@@ -42,6 +44,13 @@ def test_page_is_sound_and_every_number_is_linked(analysis: Analysis, files: dic
     linked = {attrs["data-key"] for attrs in page.tags("a") if "data-key" in attrs}
     assert {b.key for b in bounds} <= linked
     assert [a["href"] for a in page.tags("a") if a["href"][1:] not in page.ids] == []
+
+
+def test_every_number_of_the_answer_stands_in_the_table_it_links_to(analysis: Analysis) -> None:
+    tables = {f"table-{key}": to_html(table) for key, table in report_tables(analysis).items()}
+    bounds = [p for paragraph in analysis.answer for p in paragraph.phrases if isinstance(p, Bound)]
+    numbers = [(b.key, b.text.removesuffix(" trials").removesuffix("%"), b.anchor) for b in bounds]
+    assert [n for n in numbers if n[1] not in tables[n[2]]] == []
 
 
 def test_page_says_what_it_is_and_what_was_found(analysis: Analysis, files: dict[str, bytes]) -> None:

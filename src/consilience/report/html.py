@@ -28,10 +28,10 @@ CONTENTS = {
     "answer": "The answer",
     "numbers": "In numbers",
     "forest": "The trials, one by one",
-    "families": "What changed",
-    "time": "How long it lasts",
+    "families": "How much changed",
     "classes": "For whom, and on what",
     "moderators": "Kinds of trial",
+    "time": "How long it lasts",
     "small-study": "Small trials",
     "robust": "Is it robust?",
     "trials": "The trials in detail",
@@ -90,6 +90,15 @@ def untold_test(question: Question) -> str:
     line = difference_line(question.test)
     statistic = re.search(r"F\(.*?\) = [^,]*", line)
     return "" if statistic and statistic.group() in question.answer else line
+
+
+def beneath_title(question: Question) -> str:
+    """The answer as it stands beneath the question's title: without the title, or its words, once more."""
+    title, answer = question.title.partition(" (")[0], question.answer
+    if not answer.startswith(f"{title}: "):
+        return answer
+    rest = answer[len(title) + 2 :]
+    return rest if rest.startswith("g =") else rest[:1].upper() + rest[1:]
 
 
 def _unsaid() -> Callable[[Iterable[str]], list[str]]:
@@ -195,6 +204,7 @@ def _environment() -> Environment:
     )
     env.globals["exact"] = _exact
     env.globals["untold_test"] = untold_test
+    env.globals["beneath_title"] = beneath_title
     return env
 
 

@@ -170,9 +170,8 @@ def _pooled_number(label: str, e: Estimate, level: str, anchor: str) -> KeyNumbe
     else:
         text, limits = number(e.estimate), f"{number(e.ci_low)} to {number(e.ci_high)}"
     detail = f"{level} CI {limits}; {plural(e.n_trials, 'trial')}"
-    return KeyNumber(
-        label, text, f"{detail}. {e.trust}" if e.trust else detail, f"{e.key}.estimate", e.estimate, anchor
-    )
+    detail += "; too few to trust the interval" if e.trust else ""
+    return KeyNumber(label, text, detail, f"{e.key}.estimate", e.estimate, anchor)
 
 
 def answer_line(analysis: Analysis) -> Line | None:

@@ -63,14 +63,15 @@ def bound(e: Estimate, field: str, text: str | None = None) -> Bound:
 
 def anchor(key: str) -> str:
     """The table of the report that shows a result."""
-    first = key.split("/", maxsplit=1)[0]
+    first = "percent" if key.endswith(("/percent", "/implied")) else key.split("/", maxsplit=1)[0]
     tables = {
         "overall": "table-summary",
         "family": "table-summary",
+        "percent": "table-percent",
         "subgroup": "table-subgroups",
         "moderator": "table-moderators",
         "persistence": "table-persistence",
-        "small-study": "table-moderators",
+        "small-study": "table-small-study",
         "sensitivity": "table-sensitivity",
         "tipping": "table-tipping",
     }
@@ -277,7 +278,7 @@ def how_sure(found: Findings) -> Paragraph:
             number(sum(e.tau2.values()) ** 0.5),
             "overall.tau_total",
             sum(e.tau2.values()) ** 0.5,
-            "table-summary",
+            "table-overall",
         ),
         "; ",
         bound(e, "share_in_favour", f"{100 * e.share_in_favour:.0f}%"),

@@ -156,6 +156,13 @@ def estimate_table(estimate: Estimate, *, key: str, title: str, level: float = 0
             ("p", p_value(e.p_value)),
         ]
         pairs += [(f"τ² ({name})", number(value, 3)) for name, value in e.tau2.items()]
+        if e.tau2 and e.scale == "g":
+            pairs.append(
+                (
+                    "Standard deviation of true effects (√ of the sum of τ²)",
+                    number(sum(e.tau2.values()) ** 0.5),
+                )
+            )
         pairs += [(f"I² ({name})", f"{number(value, 0)}%") for name, value in e.i2.items()]
         pairs.append(("Trials in favour of the intervention", _share(e.share_in_favour)))
     else:
