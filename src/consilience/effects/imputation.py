@@ -53,11 +53,14 @@ class Filled:
     def marked(self, way: Candidate, comparison: Comparison) -> Candidate:
         """A way made from filled cells: its route, its assumptions and `imputed` say so."""
         known: dict[str, list[str]] = {}
+        before = {row for row in (comparison.pre_t, comparison.pre_c) if "SD" in self.rows[0].get(row, {})}
         contrasts = (way.contrast_row,) if way.contrast_row >= 0 else ()
         for table, rows in zip(self.rows, (comparison.arm_rows, contrasts), strict=True):
             for row in rows:
                 for kind, words in table.get(row, {}).items():
-                    known.setdefault(kind, []).append(words)
+                    # a g is standardised by the SDs before treatment alone
+                    if kind != "SD" or way.exactness != "g" or not before or row in before:
+                        known.setdefault(kind, []).append(words)
         done = tuple((kind, words) for kind, every in known.items() for words in dict.fromkeys(every))
         return marked(way, done)
 
