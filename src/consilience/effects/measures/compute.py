@@ -9,9 +9,10 @@ import numpy as np
 
 from consilience.base.errors import InputError
 from consilience.base.options import choose
+from consilience.data.raw import cell_text, plain_cell
 from consilience.records import Effects, Note
 
-from .inputs import column_mapping, measure_inputs, rows_text
+from .inputs import column_array, column_mapping, measure_inputs, rows_text
 from .measure import TO, Choices, Inputs, Measure, Options, Pair
 from .registry import find_measure
 
@@ -46,13 +47,14 @@ def effect_size(
     label = columns.get("study") if study is None else columns.get(study) if isinstance(study, str) else study
     if isinstance(study, str) and label is None:
         raise InputError(f'There is no column "{study}" with study labels.', code="missing-column")
+    labels, unlabelled = _labels(label, len(y))
     return Effects(
         y=y,
         v=v,
-        study=_labels(label, len(y)),
+        study=labels,
         measure=found.id,
         columns=inputs,
-        notes=(*notes, *_row_notes(found, inputs, options, (y, v))),
+        notes=(*notes, *unlabelled, *_row_notes(found, inputs, options, (y, v))),
     )
 
 
@@ -88,13 +90,22 @@ def resolve_options(measure: Measure, choices: Mapping[str, Any]) -> Options:
     )
 
 
-def _labels(values: Any, n: int) -> np.ndarray:
+def _labels(values: Any, n: int) -> tuple[np.ndarray, tuple[Note, ...]]:
+    """(n,) study labels; a row without one is a study of its own, and a note says so."""
     if values is None:
-        return np.array([str(i + 1) for i in range(n)], dtype=object)
-    labels = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values, dtype=object)
-    if labels.shape != (n,):
-        raise InputError(f"There are {labels.size} study labels for {n} rows.", code="columns-unequal")
-    return np.array([str(label) for label in labels], dtype=object)
+        return np.array(list(map(str, range(1, n + 1))), dtype=object), ()
+    cells = np.asarray(column_array(values), dtype=object)
+    if cells.shape != (n,):
+        raise InputError(f"There are {cells.size} study labels for {n} rows.", code="columns-unequal")
+    labels = [cell if type(cell) is str else cell_text(plain_cell(cell)) for cell in cells.tolist()]
+    missing = np.array([i for i, label in enumerate(labels) if not label], dtype=np.intp)
+    for row in missing:
+        labels[row] = f"row {row + 1}"
+    found = np.array(labels, dtype=object)
+    if not len(missing):
+        return found, ()
+    message = f"There is no study label in {rows_text(missing)}: each counts as a study of its own."
+    return found, (Note("missing-label", "warning", message, rows=tuple(missing.tolist())),)
 
 
 def _row_notes(measure: Measure, inputs: Inputs, options: Options, pair: Pair) -> tuple[Note, ...]:

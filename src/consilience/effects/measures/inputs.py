@@ -9,7 +9,7 @@ import numpy as np
 
 from consilience.base.errors import InputError
 from consilience.base.options import suggestion
-from consilience.data.numbers import NotNumber, parse_number
+from consilience.data.numbers import LARGEST, NotNumber, parse_number
 from consilience.records import Note
 
 from .measure import Column, Measure
@@ -26,6 +26,10 @@ def rows_text(rows: np.ndarray) -> str:
 
 def column_mapping(table: Any) -> dict[str, Any]:
     """Name -> column of a mapping or of anything with `columns` and item access (pandas, polars, pyarrow)."""
+    if hasattr(table, "collect_schema") and hasattr(table, "collect"):
+        raise InputError(
+            "A lazy frame holds no rows yet.", code="not-a-table", advice="Give the result of its collect()."
+        )
     if isinstance(table, Mapping):
         return {str(name): column for name, column in table.items()}
     names = getattr(table, "column_names", None)
@@ -37,6 +41,18 @@ def column_mapping(table: Any) -> dict[str, Any]:
             advice="Give a pandas, polars or pyarrow table, or a mapping of column names to values.",
         )
     return {str(name): table[name] for name in names}
+
+
+def column_array(values: Any) -> np.ndarray:
+    """The cells of a column of any library as an array; missing cells of text and categories are None, NaN or NA."""
+    values = values.to_native() if hasattr(values, "to_native") else values  # narwhals: what it wraps
+    if hasattr(values, "to_pylist"):  # pyarrow, whose own arrays of categories misplace the cells after a gap
+        if str(values.type).startswith("dictionary"):
+            return np.array(values.to_pylist(), dtype=object)
+        return np.asarray(values.to_numpy(zero_copy_only=False))
+    if isinstance(values, list | tuple):  # cell by cell: an array of mixed cells would turn numbers into text
+        return np.array(values, dtype=object)
+    return values.to_numpy() if hasattr(values, "to_numpy") else values  # type: ignore[no-any-return]
 
 
 def measure_inputs(
@@ -84,7 +100,7 @@ def _missing(measure: Measure, column: Column, table: Mapping[str, Any]) -> Inpu
 
 def _numbers(values: Any, name: str, notes: list[Note]) -> np.ndarray:
     """(n,) floats of any column; missing marks of any library are NaN, other text is NaN with a note."""
-    raw = values.to_numpy() if hasattr(values, "to_numpy") else values
+    raw = column_array(values)
     if np.asarray(raw).dtype.kind in "iufb":
         array: np.ndarray = np.atleast_1d(np.ma.filled(np.ma.asarray(raw, dtype=float), np.nan))
         if array.ndim == 1:
@@ -108,7 +124,7 @@ def _key(cell: Any) -> Any:
 def _number(cell: Any) -> float:
     """Float of one cell; NaN if it marks a missing value; inf if it is no number."""
     if isinstance(cell, (int, float)):
-        return float(cell)
+        return float(cell) if abs(cell) < LARGEST or isinstance(cell, float) else np.inf
     text = "" if cell in ("<NA>", "NaT", "None") else str(cell)
     number = parse_number(text)
     return np.inf if isinstance(number, NotNumber) else number

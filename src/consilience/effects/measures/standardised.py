@@ -33,15 +33,15 @@ def cohen_d(inputs: Inputs) -> np.ndarray:
     df, half = n1 + n2 - 2, np.sqrt(1 / n1 + 1 / n2)
     r = inputs["r"]
     ways = (
-        (inputs["mean1"] - inputs["mean2"]) / pooled_sd(inputs["sd1"], inputs["sd2"], n1, n2),
-        inputs["d"],
-        inputs["t"] * half,
-        signed_t(inputs["p"], df) * half,
-        r * half * np.sqrt(df / (1 - r**2)),
+        ("d", lambda: inputs["d"]),
+        ("t", lambda: inputs["t"] * half),
+        ("p", lambda: signed_t(inputs["p"], df) * half),
+        ("r", lambda: r * half * np.sqrt(df / (1 - r**2))),
     )
-    d = ways[0]
-    for way in ways[1:]:
-        d = np.where(np.isnan(d), way, d)
+    d = (inputs["mean1"] - inputs["mean2"]) / pooled_sd(inputs["sd1"], inputs["sd2"], n1, n2)
+    for name, way in ways:
+        if not np.isnan(inputs[name]).all():  # most tables print one of them only
+            d = np.where(np.isnan(d), way(), d)
     return only((df > 0) & (n1 >= 1) & (n2 >= 1), d)
 
 
