@@ -13,7 +13,7 @@ import pytest
 import analysis_example
 from analysis_example import example_analysis
 from consilience.records import Analysis, Course, Estimate, Paragraph, Question
-from consilience.report.html import beneath_title, render_html
+from consilience.report.html import _unsaid, beneath_title, render_html
 from consilience.report.picture import draw_figures
 from consilience.report.results import build_results, lookup
 from consilience.report.tables import report_tables
@@ -230,3 +230,11 @@ def test_sections_tell_the_story_in_order(page: Page) -> None:
     ]
     sections = [attrs["id"] for attrs in page.tags("section") if attrs.get("id") in wanted]
     assert sections == wanted
+
+
+def test_a_remark_that_the_answer_has_said_or_another_question_has_is_not_shown_again() -> None:
+    notes = ("Measured: 85% is one trial.", "Weeks count from the end.", "cbt: 3 of 3 in favour.")
+    first = Question("a", "family", "A", (), answer="It helps. 85% is one trial.", notes=notes)
+    unsaid = _unsaid()
+    assert unsaid(first) == list(notes[1:])
+    assert unsaid(replace(first, answer="", notes=notes[:2])) == [notes[0]]

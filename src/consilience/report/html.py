@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -101,12 +101,17 @@ def beneath_title(question: Question) -> str:
     return rest if rest.startswith("g =") else rest[:1].upper() + rest[1:]
 
 
-def _unsaid() -> Callable[[Iterable[str]], list[str]]:
-    """A filter that lets every remark pass once: the same one belongs to several questions. One per page."""
+def _unsaid() -> Callable[[Question], list[str]]:
+    """A filter that lets every remark of the questions pass once, and none that the answer has said. One per page."""
     said: set[str] = set()
 
-    def unsaid(notes: Iterable[str]) -> list[str]:
-        fresh = [note for note in dict.fromkeys(notes) if note not in said]
+    def told(note: str, answer: str) -> bool:
+        words = note.partition(": ")[2]
+        return bool(words) and words.casefold() in answer.casefold()
+
+    def unsaid(question: Question) -> list[str]:
+        notes = [note for note in dict.fromkeys(question.notes) if not told(note, question.answer)]
+        fresh = [note for note in notes if note not in said]
         said.update(fresh)
         return fresh
 

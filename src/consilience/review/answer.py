@@ -55,9 +55,10 @@ def write(found: Findings) -> tuple[Paragraph, ...]:
 
 
 def bound(e: Estimate, field: str, text: str | None = None) -> Bound:
-    """A number of an estimate as it stands in a sentence."""
+    """A number of an estimate as it stands in a sentence; a limit close to zero shows on which side it lies."""
     value = getattr(e, field)
-    shown = percent(value) if e.scale == "percent" else number(value)
+    close = 0 < abs(value) < 0.005
+    shown = percent(value) if e.scale == "percent" else number(value, 3 if close else 2)
     return Bound(text if text is not None else shown, f"{e.key}.{field}", float(value), anchor(e.key))
 
 
@@ -133,8 +134,6 @@ def headline(found: Findings) -> Paragraph:
         f" ({_level(found.plan)} prediction interval)",
         "." if e.pi_low > 0 or e.pi_high < 0 else ", so no benefit at all is among the possibilities.",
     ]
-    if e.trust:
-        phrases.append(f" {e.trust}")
     return Paragraph("The answer", tuple(phrases))
 
 
@@ -142,7 +141,7 @@ def _verdict(e: Estimate, plan: Plan) -> str:
     """One sentence that says no more than the interval and the kind of sample do."""
     size = f"g = {number(plan.relevance)}"
     if e.trust:
-        return "It is not known: there are too few trials for a trustworthy interval."
+        return "It is not known: there are too few trials for a trustworthy interval (fewer than 4 degrees of freedom)."
     where = "On average" if plan.sample == "systematic" else "In these trials, on average"
     if e.ci_low > plan.relevance:
         return f"{where}, yes: the benefit is larger than the smallest that matters here ({size})."
@@ -179,7 +178,7 @@ def _measured(words: str, question: Question, plan: Plan) -> list[Phrase]:
     """The percent change as measured, and who carries it."""
     direct = question.estimates[1]
     if not direct.available:
-        return [f"{words}: no percent change as measured. {direct.reason}"]
+        return [f"{words}: no percent change could be measured. {direct.reason}"]
     trials = bound(direct, "n_trials", plural(direct.n_trials, "trial"))
     end = "; that includes no change." if direct.ci_low <= 0 <= direct.ci_high else "."
     carried = [n.removeprefix(f"{MEASURED}: ") for n in question.notes if n.startswith(MEASURED)]

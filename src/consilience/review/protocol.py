@@ -205,7 +205,8 @@ def _plan(model: ProtocolModel, rules: Rules, decisions: tuple[Decision, ...]) -
         times=model.model.times,
         subgroups=tuple(model.questions.subgroups),
         moderators=tuple(
-            Moderator(m.column, m.label or m.column, m.kind, m.unit, m.per) for m in model.moderators
+            Moderator(m.column, m.label or m.column.replace("_", " "), m.kind, m.unit, m.per)
+            for m in model.moderators
         ),
         persistence_weeks=model.questions.persistence_weeks,
         trials_per_moderator=model.questions.trials_per_moderator,

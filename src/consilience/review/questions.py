@@ -104,7 +104,7 @@ def _family_answer(title: str, estimates: tuple[Estimate, Estimate], weight: str
         return f"{title.capitalize()}: {g.reason}"
     text = f"{title.capitalize()}: g = {number(g.estimate)} {interval(g.ci_low, g.ci_high)} from {plural(g.n_trials, 'trial')}."
     if not direct.available:
-        return f"{text} No percent change as measured. {direct.reason}"
+        return f"{text} No percent change could be measured. {direct.reason}"
     low, high = percent(direct.ci_low), percent(direct.ci_high)
     return (
         f"{text} Measured on the ratio scale in {plural(direct.n_trials, 'trial')}, "
