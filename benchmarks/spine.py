@@ -1,4 +1,7 @@
-"""Whole commands as a user runs them: help, the shipped review, and a review of 500 trials and 5,000 effects."""
+"""Whole commands as a user runs them: help, the shipped review, and a review of 500 trials and 5,000 effects.
+
+python -m benchmarks.spine
+"""
 
 from __future__ import annotations
 
@@ -8,39 +11,53 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "consilience"]
+PLANTED = ("--trials", "500", "--people", "36000", "--effects-per-trial", "10")
 
 
-def timed(arguments: list[str]) -> tuple[float, float]:
-    """(seconds, peak memory in GiB) of one command run as a process of its own."""
+@dataclass(frozen=True)
+class Cost:
+    """One command as a process of its own: wall-clock and CPU (user and system) seconds, peak memory in GiB."""
+
+    seconds: float
+    cpu: float
+    memory: float
+
+
+def timed(*arguments: str) -> Cost:
+    """Run one command; raises RuntimeError where it fails."""
     started = time.perf_counter()
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
-    if os.waitstatus_to_exitcode(status) != 0:
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
         raise RuntimeError(f"consilience {' '.join(arguments)} failed")
-    process.returncode = 0
-    return seconds, usage.ru_maxrss / 2**20
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
 
 
-def show(name: str, arguments: list[str], *, runs: int) -> None:
-    times, memory = zip(*(timed(arguments) for _ in range(runs)), strict=True)
-    print(f"{name:55} {statistics.median(times):8.2f} s   (best {min(times):.2f})   {max(memory):5.2f} GiB")
+def show(name: str, bar: str, costs: list[Cost]) -> None:
+    seconds = statistics.median(cost.seconds for cost in costs)
+    cpu = statistics.median(cost.cpu for cost in costs)
+    print(f"{name:52}{seconds:8.2f}{cpu:8.2f}{max(cost.memory for cost in costs):8.2f}   {bar}")
 
 
-def main() -> None:
+def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        base = Path(folder)
-        print("Whole commands, wall-clock time (median) and peak memory")
-        show("consilience --help", ["--help"], runs=7)
-        timed(["example", "immune", str(base / "immune")])
-        show("consilience run immune", ["run", str(base / "immune"), "--out", str(base / "a")], runs=3)
-        size = ["--trials", "500", "--people", "36000", "--effects-per-trial", "10"]
-        timed(["example", "planted", str(base / "planted"), *size])
-        show("consilience run planted (500 trials, 5,000 effects)", ["run", str(base / "planted"), "--out", str(base / "b")], runs=1)
+        immune, planted, out = (str(Path(folder, name)) for name in ("immune", "planted", "out"))
+        timed("example", "immune", immune)
+        timed("example", "planted", planted, *PLANTED)
+        print(f"{'command':52}{'wall s':>8}{'CPU s':>8}{'GiB':>8}   bar (wall)")
+        show("consilience --help", "0.3 s", [timed("--help") for _ in range(7)])
+        show("consilience check immune", "", [timed("check", immune) for _ in range(3)])
+        show("consilience run immune", "5 s", [timed("run", immune, "--out", out) for _ in range(3)])
+        large = [timed("run", planted, "--out", out)]
+        show("consilience run planted (500 trials, 5,000 effects)", "60 s, 2 GiB", large)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
