@@ -54,10 +54,8 @@ def test_the_sd_is_pooled_over_the_baselines_of_the_other_trials():
     j = 1 - 3 / (4 * 58 - 1)
     assert own.y[0] == pytest.approx(-1 / sd * j, rel=1e-4)
     assert own["imputed"].tolist() == ["SD"]
-    assert own["route"][0].endswith(", SD imputed")
-    assert "SD 2.16 mg/L imputed: pooled over 2 other trials of CRP" in own["assumptions"][0].replace(
-        "in mg/L", "mg/L"
-    )
+    assert own["route"][0] == "pre and post means with SD, SD imputed"
+    assert "SD 2.16 in mg/L imputed: pooled over 2 other trials of CRP" in own["assumptions"][0]
     (note,) = (n for n in effects.notes if n.code == "imputed-sd")
     assert (note.study, note.file, note.row, note.column) == ("C", "arms.csv", 10, "sd")
     assert not [d for d in effects.dropped if d.study == "C"]

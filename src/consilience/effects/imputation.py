@@ -58,8 +58,9 @@ class Filled:
         for table, rows in zip(self.rows, (comparison.arm_rows, contrasts), strict=True):
             for row in rows:
                 for kind, words in table.get(row, {}).items():
-                    # a g is standardised by the SDs before treatment alone
-                    if kind != "SD" or way.exactness != "g" or not before or row in before:
+                    # on the raw scale a g is standardised by the SDs before treatment alone
+                    only_before = before and way.exactness == "g" and way.scale == "raw"
+                    if kind != "SD" or not only_before or row in before:
                         known.setdefault(kind, []).append(words)
         done = tuple((kind, words) for kind, every in known.items() for words in dict.fromkeys(every))
         return marked(way, done)

@@ -13,7 +13,7 @@ from .cells import Cells, Side
 from .convert_logs import raw_to_log
 
 Rows = dict[int, dict[str, str]]
-SPREAD = "an imputed SD"
+SPREAD = "SD"  # the route adds that it is imputed
 
 
 def pooled_elsewhere(sd: np.ndarray, n: np.ndarray, study: np.ndarray, own: str) -> tuple[float, int]:
