@@ -145,9 +145,9 @@ def test_what_cannot_be_read_is_not_reported_twice(tmp_path):
     (tmp_path / "arms.csv").write_bytes(b"")
     assert [n.code for n in review.notes() if n.severity == "error"] == ["file-unreadable"]
     review.protocol('arms = "arms.csv"', 'arms = "../arms.csv"')
-    errors = [n for n in review.notes() if n.severity == "error"]
-    assert [n.code for n in errors] == ["protocol-value"]
-    assert errors[0].where.startswith("review.toml, line ")
+    notes = [n for n in review.notes() if n.severity != "info"]
+    assert [n.code for n in notes] == ["protocol-value"]
+    assert notes[0].where.startswith("review.toml, line ")
 
 
 def test_check_says_why_a_result_yields_no_effect(tmp_path, capsys):

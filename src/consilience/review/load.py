@@ -109,7 +109,7 @@ def load(folder: str | Path) -> Loaded:
     raws, found, inputs = _tables(folder, protocol)
     unread = {name for name in TABLES if getattr(protocol.files, name) is not None and name not in raws}
     decisions = Decisions(protocol.decisions, protocol.decision_place, frozenset(unread))
-    all_read = bool(protocol.lines) and not any(note.severity == "error" for note in found)
+    all_read = bool(protocol.lines) and not unread
     rules = replace(protocol.rules, all_read=all_read)
     reported, accepted = assemble(raws, rules, decisions, decimal=protocol.files.decimal)
     notes = [*protocol.notes, *found, *reported.notes]
