@@ -56,7 +56,7 @@ def test_cr3_is_the_jackknife_of_clusters():
     np.testing.assert_allclose(ours, jackknife, rtol=1e-8)
 
 
-@pytest.mark.parametrize("method", ["HTZ", "HTA", "EDF"])
+@pytest.mark.parametrize("method", ["HTZ", "HTA", "HTB", "EDF"])
 def test_one_constraint_is_the_t_test(method):
     found = _fitted(5)
     row = np.array([[0.0, 1.0]])

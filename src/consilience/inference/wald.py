@@ -5,6 +5,9 @@ model and D = Omega^-1/2 C V^R C' Omega^-1/2, the small-sample methods differ in
 
 HTZ : eta D is Wishart; eta from the total variance of D. (eta - q + 1) Q / (eta q) is F(q, eta - q + 1).
 HTA : the same with eta by least squares on the covariances of all pairs of elements (Pan & Wall 2002).
+HTB : the same with each pair of distinct elements (s <= t) once, and 2 / eta as the variance of every element. That is
+    twice the variance which a Wishart gives an element off the diagonal, so eta is larger than that of HTA and, unlike
+    those of all other methods, changes with how the hypothesis is written. For comparison with other programs only.
 EDF : Q is a sum of q independent squared t; an F that has its mean and variance (Fai & Cornelius 1996).
 EDT : each t is made normal first; Q is then chi-squared (Cai & Hayes 2008; the transformation is Hill's 1970).
 naive-F, naive-Fp, chi2 : F(q, m - 1), F(q, m - p) and chi-squared / q for comparison.
@@ -26,8 +29,8 @@ from ..records import Fit, TestResult
 from .robust import Correction, Moments, Robust, moments, robust_covariance, satterthwaite_inner
 from .working import working_of
 
-WaldMethod = Literal["HTZ", "HTA", "EDF", "EDT", "chi2", "naive-F", "naive-Fp"]
-WALD_METHODS: tuple[WaldMethod, ...] = ("HTZ", "HTA", "EDF", "EDT", "chi2", "naive-F", "naive-Fp")
+WaldMethod = Literal["HTZ", "HTA", "HTB", "EDF", "EDT", "chi2", "naive-F", "naive-Fp"]
+WALD_METHODS: tuple[WaldMethod, ...] = ("HTZ", "HTA", "HTB", "EDF", "EDT", "chi2", "naive-F", "naive-Fp")
 LEAST_DF = 4.1  # the variance of a squared t does not exist at 4 degrees of freedom and below
 
 
@@ -81,6 +84,8 @@ def robust_wald(robust: Robust, c: np.ndarray, gap: np.ndarray, *, method: WaldM
         m, p = robust.working.n_clusters, robust.working.basis.shape[1]
         df2 = {"chi2": np.inf, "naive-F": float(m - 1), "naive-Fp": float(m - p)}[method]
         return _f_result(method, mean, q, df2)
+    if method == "HTB":  # the units of the constraints matter to it: those of the caller
+        inner, gap = inner * scale[:, None], gap * scale
     whitened, gap = _whitened(robust, inner, gap)
     if method in ("EDF", "EDT"):
         t, nu = _squared_parts(robust, whitened, gap)
@@ -89,7 +94,7 @@ def robust_wald(robust: Robust, c: np.ndarray, gap: np.ndarray, *, method: WaldM
         factor, df2 = matched_f(nu)
         return _f_result(method, factor * mean, q, df2)
     parts = moments(robust, whitened)
-    eta = total_variance_df(parts) if method == "HTZ" else least_squares_df(parts)
+    eta = {"HTZ": total_variance_df, "HTA": least_squares_df, "HTB": distinct_least_squares_df}[method](parts)
     return _f_result(method, mean * (eta - q + 1) / eta, q, eta - q + 1)
 
 
@@ -149,6 +154,14 @@ def least_squares_df(parts: Moments) -> float:
     eye = np.eye(q)
     target = np.einsum("su,tv->stuv", eye, eye) + np.einsum("sv,tu->stuv", eye, eye)
     return float(np.sum(k * target) / np.sum(k * k))
+
+
+def distinct_least_squares_df(parts: Moments) -> float:
+    """eta that brings eta x (covariances of the distinct elements, each pair once) nearest to 2 on the diagonal and 0
+    elsewhere."""
+    s, t = np.triu_indices(len(parts.d))
+    k = element_covariances(parts)[s[:, None], t[:, None], s, t]
+    return float(2 * np.trace(k) / np.sum(np.tril(k) ** 2))
 
 
 def _squared_parts(robust: Robust, whitened: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
