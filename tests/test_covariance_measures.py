@@ -305,6 +305,18 @@ def table_of(measure, k, rng):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("measure", [m for m in LOADS if not m.startswith("OR2D")])
+def test_loads_add_up_to_the_large_sample_variance(measure):
+    """Of every row, as the measure itself has it (its values are checked against R elsewhere)."""
+    table = table_of(measure, 200, np.random.default_rng(13))
+    for name in {"events1", "events2", "count1"} & set(
+        table
+    ):  # no zeros: measures differ in how they correct them
+        table[name] = np.maximum(table[name], 1.0)
+    effects = effect_size(measure, table)
+    assert LOADS[measure](effects.columns, effects.y).variance == pytest.approx(effects.v, rel=1e-9)
+
+
 @settings(max_examples=60, deadline=None)
 @given(measure=st.sampled_from(sorted(LOADS)), seed=st.integers(0, 10_000))
 def test_always_definite_and_the_variances_stay(measure, seed):

@@ -135,30 +135,30 @@ def arcsine_difference(x: Inputs, y: np.ndarray) -> Loads:
     return _of_risks(x, lambda p: 1 / (2 * np.sqrt(p * (1 - p))))
 
 
-def _of_rates(x: Inputs, power: float) -> Loads:
-    """Levels of f(rate) with f' = rate^power: rate^power sqrt(count)/time, half an event where there is none.
+def _of_rates(x: Inputs, slope: Callable[[np.ndarray], np.ndarray]) -> Loads:
+    """Levels slope(rate) sqrt(count)/time with slope the derivative of the measure's scale; half an event where there is none.
 
     Source: delta method for Poisson counts; shared groups as in Gleser & Olkin (2009).
     """
     count, time = _two(x["count1"], x["count2"]), _two(x["time1"], x["time2"])
     count = count + np.where((count == 0).any(axis=0), 0.5, 0.0)
-    level = (count / time) ** power * np.sqrt(count) / time * np.array([[1.0], [-1.0]])
+    level = slope(count / time) * np.sqrt(count) / time * np.array([[1.0], [-1.0]])
     return Loads(level, np.zeros_like(count), time)
 
 
 def rate_ratio(x: Inputs, y: np.ndarray) -> Loads:
-    return _of_rates(x, -1.0)
+    return _of_rates(x, lambda rate: 1 / rate)
 
 
 def rate_difference(x: Inputs, y: np.ndarray) -> Loads:
-    return _of_rates(x, 0.0)
+    return _of_rates(x, np.ones_like)
 
 
 def root_rate_difference(x: Inputs, y: np.ndarray) -> Loads:
-    return _of_rates(x, -0.5)
+    return _of_rates(x, lambda rate: 1 / (2 * np.sqrt(rate)))
 
 
-# Measure -> its loads. Constant factors (OR2D, root rates) do not matter: the loads serve as correlations.
+# Measure -> its loads. A constant factor (OR2D) does not matter: the loads serve as correlations.
 LOADS: Mapping[str, Callable[[Inputs, np.ndarray], Loads]] = {
     "MD": mean_difference,
     "SMD": standardised,
