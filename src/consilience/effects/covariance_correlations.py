@@ -30,7 +30,7 @@ def correlations_linked(
     (m, m) : Cov(r, r') / sqrt(Var Var') as in `correlation_covariance`, times sqrt(min(n, n')/max(n, n')) where the fewer
     people of one correlation are among the more of another. NaN where a correlation that it needs is not in the table.
 
-    Source: Olkin & Siotani (1976); Steiger (1980), Psychol Bull 87:245, eqs. 2 and 11.
+    Source: Olkin & Siotani (1976); Steiger (1980), Psychol Bull 87:245.
     """
     r = np.tanh(y) if fisher_z else y
     out = np.zeros((len(y), len(y)))

@@ -60,14 +60,14 @@ def mean_difference(x: Inputs, y: np.ndarray) -> Loads:
 
 
 def ratio_of_means(x: Inputs, y: np.ndarray) -> Loads:
-    """Levels SD/(mean sqrt(n)). Source: Lajeunesse (2011), eq. 8."""
+    """Levels SD/(mean sqrt(n)). Source: Lajeunesse (2011)."""
     n = _sizes(x)
     level = _two(x["sd1"] / x["mean1"], -x["sd2"] / x["mean2"]) / np.sqrt(n)
     return Loads(level, np.zeros_like(n), n)
 
 
 def standardised(x: Inputs, y: np.ndarray) -> Loads:
-    """Levels 1/sqrt(n); spreads y (n/N)/sqrt(2n): the SD is pooled. Source: Gleser & Olkin (2009), eqs. 19.10, 19.27."""
+    """Levels 1/sqrt(n); spreads y (n/N)/sqrt(2n): the SD is pooled. Source: Gleser & Olkin (2009)."""
     n = _sizes(x)
     return Loads(_two(1 / np.sqrt(n[0]), -1 / np.sqrt(n[1])), y * np.sqrt(n / 2) / n.sum(axis=0), n)
 
@@ -81,7 +81,7 @@ def standardised_unequal(x: Inputs, y: np.ndarray) -> Loads:
 
 
 def by_second_sd(x: Inputs, y: np.ndarray) -> Loads:
-    """Glass's delta: the SD is that of group 2 alone. Source: Gleser & Olkin (2009), eq. 19.4."""
+    """Glass's delta: the SD is that of group 2 alone. Source: Gleser & Olkin (2009)."""
     n = _sizes(x)
     spread = _two(np.zeros_like(n[0]), y / np.sqrt(2 * n[1]))
     return Loads(_two(1 / np.sqrt(n[0]), -1 / np.sqrt(n[1])), spread, n)
@@ -113,7 +113,7 @@ def _risks(x: Inputs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _of_risks(x: Inputs, slope: Callable[[np.ndarray], np.ndarray]) -> Loads:
-    """Levels slope(p) sqrt(p(1 - p)/n) with slope the derivative of the measure's scale. Source: Wei & Higgins (2013), table II."""
+    """Levels slope(p) sqrt(p(1 - p)/n) with slope the derivative of the measure's scale. Source: Wei & Higgins (2013)."""
     p, n = _risks(x)
     level = slope(p) * np.sqrt(p * (1 - p) / n) * np.array([[1.0], [-1.0]])
     return Loads(level, np.zeros_like(n), n, p)

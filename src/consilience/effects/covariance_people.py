@@ -77,7 +77,7 @@ def linked(known: Dependence, values: Values) -> Linked:
 
     Where k is not declared, two changes at one time correlate by c, whatever r is.
 
-    Source: covariance of linear combinations; Gleser & Olkin (2009), 19.4; Wei & Higgins (2013).
+    Source: covariance of linear combinations; Gleser & Olkin (2009); Wei & Higgins (2013).
     """
     c = outcome_correlation(known, values.outcome)
     same_outcome = values.outcome[:, None] == values.outcome[None, :]
