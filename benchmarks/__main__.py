@@ -11,7 +11,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import multilevel, spine, univariate
+from . import measures, multilevel, spine, univariate
 
 PACKAGES = ("consilience", "numpy", "scipy", "numba", "matplotlib")
 R_PACKAGES = ("metafor", "clubSandwich")
@@ -55,6 +55,7 @@ def main() -> int:
     failed = 0
     for title, run in (
         ("Whole commands", spine.main),
+        ("Effect sizes of many rows", measures.main),
         ("One effect per study", univariate.main),
         ("Several effects per study", lambda: multilevel.main(["--quick"] if quick else [])),
     ):
