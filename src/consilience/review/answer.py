@@ -20,6 +20,12 @@ SAMPLE_WORDS = {
 }
 
 
+# What a scenario does to the interval; limits that round to 0.00 do not show it.
+CHANGED = {
+    "weaker": ", which includes no effect",
+    "stronger": ", which excludes no effect",
+    "reversed": ", on the other side of no effect",
+}
 SMALL_STUDY_UNKNOWN = "Whether small trials report larger effects is not known: there are too few to test it."
 
 
@@ -55,10 +61,9 @@ def write(found: Findings) -> tuple[Paragraph, ...]:
 
 
 def bound(e: Estimate, field: str, text: str | None = None) -> Bound:
-    """A number of an estimate as it stands in a sentence; a limit close to zero shows on which side it lies."""
+    """A number of an estimate as it stands in a sentence."""
     value = getattr(e, field)
-    close = 0 < abs(value) < 0.005
-    shown = percent(value) if e.scale == "percent" else number(value, 3 if close else 2)
+    shown = percent(value) if e.scale == "percent" else number(value)
     return Bound(text if text is not None else shown, f"{e.key}.{field}", float(value), anchor(e.key))
 
 
@@ -271,8 +276,12 @@ def how_long(found: Findings) -> Paragraph:
 
 def how_sure(found: Findings) -> Paragraph:
     e = found.overall
+    none = number(sum(e.tau2.values()) ** 0.5) == number(0.0)
     phrases: list[Phrase] = [
-        "True effects differ, between trials and between results of one trial together, with a standard deviation of about ",
+        "True effects may differ between trials and between results of one trial, but these trials do not show it: the "
+        "standard deviation is estimated as "
+        if none
+        else "True effects differ, between trials and between results of one trial together, with a standard deviation of about ",
         Bound(
             number(sum(e.tau2.values()) ** 0.5),
             "overall.tau_total",
@@ -305,7 +314,7 @@ def what_would_change_it(found: Findings) -> Paragraph:
         phrases.append("The conclusion changes with one choice made differently: ")
         for index, s in enumerate(changed[:6]):
             phrases += ["; " if index else "", f"{s.label} (g = ", bound(s.estimate, "estimate")]
-            phrases += [f", {_level(found.plan)} CI ", *_limits(s.estimate), ")"]
+            phrases += [f", {_level(found.plan)} CI ", *_limits(s.estimate), f"{CHANGED[s.verdict]})"]
         phrases.append(f"; and {len(changed) - 6} more. " if len(changed) > 6 else ". ")
     phrases += [f"{tip.sentence} " for tip in found.tipping]
     return Paragraph("What would change it", tuple(phrases))
