@@ -172,7 +172,7 @@ def test_a_review_without_an_answer_still_has_a_page(analysis: Analysis) -> None
     page = read_page(_full(empty))
     assert "not available" in page.text
     assert "No effect could be computed." in page.text
-    assert "No trial entered the primary analysis." in page.text
+    assert "There is nothing to draw, because nothing was pooled." in page.text
     assert "robust" not in page.ids
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from consilience.records import Estimate, Question, Spec, TestResult
-from consilience.review.answer import Findings, asked, for_whom, in_percent, write
+from consilience.review.answer import Findings, asked, for_whom, how_sure, in_percent, write
 from consilience.review.estimates import pooled
 from review_effects import make_effects, make_plan
 
@@ -64,6 +64,14 @@ def test_for_whom_tells_what_differs_what_does_not_and_what_is_unknown_apart():
         "The groups of country differ. There is no evidence that the effect depends on sex. Whether the effect depends "
         "on age cannot be said: there are too few trials to tell. Differences that no test supports are no finding."
     )
+
+
+def test_a_variance_of_zero_is_no_proof_of_sameness():
+    found = findings()
+    some = replace(found, overall=replace(found.overall, tau2={"study": 0.04, "effect": 0.01}))
+    zero = replace(found, overall=replace(found.overall, tau2={"study": 0.0, "effect": 1e-9}))
+    assert "True effects differ, between trials" in how_sure(some).text
+    assert "these trials do not show it: the standard deviation is estimated as 0.00;" in how_sure(zero).text
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def funnel(analysis: Analysis, *, against: Against = "se") -> tuple[Layout, ...]
     effects = analysis.effects
     height = predictor(analysis, against)
     pooled = effects["pooled"] > 0 if "pooled" in effects.columns else np.ones(effects.k, dtype=bool)
-    if height is None:
+    if height is None or not analysis.overall.available:  # around nothing pooled there is no funnel
         return ()
     rows = np.flatnonzero(pooled & np.isfinite(height) & np.isfinite(effects.y))
     if len(rows) < 2:
