@@ -25,6 +25,7 @@ _PUBLIC = {
     "trial_effects": "effects",
     "trial_ratios": "effects",
     "effect_size": "effects.measures",
+    "read_back": "effects.measures",
     "fill_blocks": "effects.sampling_covariance",
     "Links": "effects.sampling_covariance",
     "reported_from": "data.dataframe",

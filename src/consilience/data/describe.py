@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .check_list import CHECKS
+from .effect_check_list import EFFECT_CHECKS
 from .schema import TABLES, Field, TableSchema
 
 _INTRODUCTION = """# The tables of a review
@@ -50,9 +51,10 @@ def describe_checks() -> str:
         "impossible is not used. A warning is for your judgement. A decision in review.toml (`[[decisions]]`) can exclude rows,",
         'set cells, or accept a finding by its code (`action = "accept"`); each decision carries its reason into the report.\n',
     ]
-    for group in dict.fromkeys(check.group for check in CHECKS.values()):
+    every = (*CHECKS.values(), *EFFECT_CHECKS.values())
+    for group in dict.fromkeys(check.group for check in every):
         parts += [f"## {group}\n", "| code | severity | meaning | what to do |", "|---|---|---|---|"]
-        checks = [check for check in CHECKS.values() if check.group == group]
+        checks = [check for check in every if check.group == group]
         parts += [f"| `{c.code}` | {c.severity} | {c.meaning} | {_escaped(c.advice)} |" for c in checks]
         parts.append("")
     return "\n".join(parts)

@@ -24,6 +24,7 @@ from .route_formulas import (
     variance_formula,
 )
 
+IMPUTED = "imputed as the protocol allows; see the assumptions"
 LOG_CODES = ("ratio-geometric", "ratio-log")
 DIRECTION = {
     "lower": "lower is better: a fall is a benefit",
@@ -141,7 +142,8 @@ def _arm_steps(candidate: Candidate, c: Comparison, cells: Cells) -> Iterator[St
     log = candidate.scale == "log" or candidate.code.startswith(LOG_CODES)
     rows = ((c.pre_t, c.post_t), (c.pre_c, c.post_c))
     for (name, _), arm, (pre, post) in zip(sizes, candidate.arms, rows, strict=True):
-        yield Step(f"people, {name}", arm.n, "fewest of the two times")
+        counted = any(row >= 0 and cells.n[row] > 0 for row in (pre, post))
+        yield Step(f"people, {name}", arm.n, "fewest of the two times" if counted else IMPUTED)
         spread = (cells.log if log else cells.raw).spread
         words = [spread[row] if row >= 0 else "" for row in (pre, post)]
         yield from _levels(candidate, arm, name, words, log=log)
@@ -171,7 +173,8 @@ def _levels(
     for when, mean, sd, kind, word in times:
         if candidate.cells == "means":
             yield Step(f"mean {when}, {name}", mean, _location_how(kind, word, log=log))
-        yield Step(f"SD {when}, {name}", sd, _spread_how(kind, word, log=log))
+        filled = not word and any(what == "SD" for what, _ in candidate.imputed)
+        yield Step(f"SD {when}, {name}", sd, IMPUTED if filled else _spread_how(kind, word, log=log))
 
 
 def _location_how(kind: str, word: str, *, log: bool) -> str:

@@ -43,7 +43,7 @@ def explanation_tables(explanation: Explanation) -> tuple[Table, ...]:
 
 def _printed(explanation: Explanation) -> Table:
     rows = tuple(_printed_row(row) for row in explanation.rows)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if not explanation.effects and not explanation.dropped:
         notes = ("No effect rests on this; the findings and decisions say why.",)
     return Table("explain-printed", f"{explanation.asked}: what was printed", PRINTED, rows, notes=notes)

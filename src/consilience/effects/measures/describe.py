@@ -23,6 +23,8 @@ WHICH = """\
 | a proportion or a rate of one group | `PLO`, `PFT`; `IRLN` |
 | a t, F or p value | `SMD` takes `t`, `d` or `p` with the group sizes |
 | medians and quartiles | convert to mean and SD first (a review does it for you) |
+
+With an example of each, and for the tables of a review: [which number do I have?](which-number.md)
 """
 
 
