@@ -102,7 +102,7 @@ def show_html(record: object) -> str:
 
 @singledispatch
 def show(record: object) -> str:
-    """The summary of a record (Analysis, Effects, Estimate, Fit, Plan, Prediction, Reported, Table, TestResult).
+    """The summary of a record (Analysis, Effects, Estimate, Explanation, Fit, Plan, Prediction, Reported, Table, TestResult).
 
     At most 100 columns wide.
 
