@@ -57,6 +57,10 @@ class CrossedFactor:
             result[i] = np.sum(loading**2) - np.sum((shared @ self.inverse) * shared)
         return result
 
+    def pair_traces(self) -> None:
+        """None: as dear as the derivatives themselves."""
+        return
+
     def trace_inverse(self) -> float:
         """tr(M^-1)."""
         back, lost = self._far()

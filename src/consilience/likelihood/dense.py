@@ -76,6 +76,10 @@ class DenseFactor:
             start = stop
         return result
 
+    def pair_traces(self) -> None:
+        """None: as dear as the derivatives themselves."""
+        return
+
     def trace_inverse(self) -> float:
         """tr(M^-1)."""
         return sum(float(np.sum(r * r)) for r in self.inverse_roots)

@@ -30,6 +30,7 @@ class Factor(Protocol):
     def apply(self, i: int, x: np.ndarray) -> np.ndarray: ...
     def trace_inverse(self) -> float: ...
     def curvature(self, u: np.ndarray, f: np.ndarray) -> np.ndarray | None: ...
+    def pair_traces(self) -> np.ndarray | None: ...
 
 
 class Layout(Protocol):
@@ -75,7 +76,8 @@ class Evaluation:
 
     score : (q,) gradient; information : (q, q) average information; curvature : (q, q) what a covariance that is not
     linear in theta adds to the negative Hessian, 1/2 [tr(P d2M) - y'P d2M P y]; flat : (q,) tr(P dM) / tr(M^-1 dM),
-    zero where theta_i cannot be seen behind the fixed part; q_basis, r_basis : QR of the whitened X.
+    zero where theta_i cannot be seen behind the fixed part; q_basis, r_basis : QR of the whitened X;
+    observed : (q, q) negative Hessian where the layout has a cheap form of it.
     """
 
     loglik: float
@@ -89,6 +91,12 @@ class Evaluation:
     r_basis: np.ndarray
     residual: np.ndarray
     factor: Factor
+    observed: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of effects."""
+        return len(self.residual)
 
 
 def evaluate(
@@ -121,31 +129,42 @@ def evaluate(
     if not np.isfinite(loglik):
         return None
     empty = np.empty(0)
-    score, information, curvature, flat = (
-        _derivatives(factor, q, residual, reml=reml, size=len(theta)) if derivatives else (empty,) * 4
+    score, information, curvature, flat, observed = (
+        _derivatives(factor, q, residual, reml=reml, size=len(theta))
+        if derivatives
+        else (*(empty,) * 4, None)
     )
     solved = np.linalg.solve(r, coefficients)
-    return Evaluation(loglik, score, information, curvature, flat, rss, solved, q, r, residual, factor)
+    return Evaluation(
+        loglik, score, information, curvature, flat, rss, solved, q, r, residual, factor, observed
+    )
 
 
 def _derivatives(
     factor: Factor, q: np.ndarray, residual: np.ndarray, *, reml: bool, size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Gradient, average information, curvature and visible share of each parameter."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Gradient, average information, curvature, visible share of each parameter, observed information if cheap."""
     p = q.shape[1]
     u_and_f = factor.back(np.column_stack([residual, q]))
     u, f = u_and_f[:, 0], u_and_f[:, 1:]
-    traces = factor.traces()
-    hidden, quadratic = np.empty(size), np.empty(size)
-    directions = np.empty((len(u), size))
+    traces, pairs = factor.traces(), factor.pair_traces()
+    inner, quadratic = np.empty((size, p, p)), np.empty(size)
+    moved = [factor.apply(i, u_and_f) for i in range(size)]
     for i in range(size):
-        moved = factor.apply(i, u_and_f)
-        hidden[i] = np.sum(f * moved[:, 1 : p + 1])
-        quadratic[i] = u @ moved[:, 0]
-        directions[:, i] = moved[:, 0]
-    g = factor.whiten(directions)
+        quadratic[i] = u @ moved[i][:, 0]
+        inner[i] = f.T @ moved[i][:, 1:]
+    hidden = np.trace(inner, axis1=1, axis2=2)
+    g = factor.whiten(np.column_stack([part[:, 0] for part in moved]) if size else np.empty((len(u), 0)))
     g -= q @ (q.T @ g)
+    information = 0.5 * g.T @ g
     score = 0.5 * (quadratic - traces + (hidden if reml else 0.0))
     flat = (traces - hidden) / np.where(traces != 0, traces, 1.0)
     bend = factor.curvature(u, f if reml else np.zeros((len(u), 0)))
-    return score, 0.5 * g.T @ g, np.zeros((size, size)) if bend is None else bend, flat
+    bend = np.zeros((size, size)) if bend is None else bend
+    if pairs is None:
+        return score, information, bend, flat, None
+    if reml:  # tr(P Mi P Mj) with P = M^-1 - f f'
+        white = np.stack([factor.whiten(part[:, 1:]).ravel() for part in moved])
+        flat_inner = inner.reshape(size, -1)
+        pairs = pairs - 2 * white @ white.T + flat_inner @ flat_inner.T
+    return score, information, bend, flat, 2 * information - 0.5 * pairs + bend

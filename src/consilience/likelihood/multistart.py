@@ -15,10 +15,12 @@ import numpy as np
 from ..base.errors import InputError
 from ..records import Optimum
 from .build import Setup
+from .compact import compact_objective, is_compact
+from .dense import DenseLayout
 from .gaussian import Evaluation, Problem, evaluate
 from .nested import NestedLayout
 from .nested_scan import scan_nested
-from .optimise import SCORE_TOLERANCE, Box, Maximum, climb, maximise
+from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, maximise
 
 FLAT = 1e-9  # visible share of a parameter below which the fixed part hides it
 MANY_ROWS = 20_000  # beyond this the likelihood is as good as unimodal and one climb is enough
@@ -56,23 +58,30 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     free = np.isnan(fixed)
     box = Box(np.where(free, problem.lower, fixed), np.where(free, problem.upper, fixed), free)
 
-    def objective(theta: np.ndarray, derivatives: bool) -> Evaluation | None:
-        return evaluate(problem, theta, reml=reml, derivatives=derivatives)
-
     if not free.any():
-        at = _existing(objective(fixed, True))
+        at = _existing(evaluate(problem, fixed, reml=reml))
         return Solution(fixed, at, Optimum("not-identified" if hidden else "fixed"), hidden)
+    objective = _objective(problem, reml=reml)
     best: Maximum | None = None
     climbs = 1
     if start is not None:
         best = climb(objective, start, box)
     if best is None or best.score > SCORE_TOLERANCE:
-        starts = starting_points(setup, free, fixed=fixed, reml=reml)
+        starts = starting_points(setup, free, fixed=fixed, objective=objective, reml=reml)
         best, climbs = maximise(objective, starts, box, most_climbs=_most_climbs(problem, free))
     if best is None:
         _existing(None)
         raise AssertionError
-    return Solution(best.theta, best.evaluation, _optimum(setup, best, climbs, hidden=hidden), hidden)
+    found = best.evaluation
+    full = found if isinstance(found, Evaluation) else _existing(evaluate(problem, best.theta, reml=reml))
+    return Solution(best.theta, full, _optimum(setup, best, climbs, hidden=hidden), hidden)
+
+
+def _objective(problem: Problem, *, reml: bool) -> Objective:
+    """The likelihood in the form that is cheapest to search."""
+    if isinstance(problem.layout, DenseLayout) and is_compact(problem):
+        return compact_objective(problem, problem.layout, reml=reml)
+    return lambda theta, derivatives: evaluate(problem, theta, reml=reml, derivatives=derivatives)
 
 
 def _existing(at: Evaluation | None) -> Evaluation:
@@ -135,7 +144,9 @@ def _hidden(setup: Setup) -> Hidden:
     return tuple(sorted(found.items()))
 
 
-def starting_points(setup: Setup, free: np.ndarray, *, fixed: np.ndarray, reml: bool) -> list[np.ndarray]:
+def starting_points(
+    setup: Setup, free: np.ndarray, *, fixed: np.ndarray, objective: Objective, reml: bool
+) -> list[np.ndarray]:
     """Thetas to climb from, best first: the local maxima of a scan over total variance x division between the terms x
     seeds of the correlations (of the whole scan, where terms are too many for divisions to have neighbours)."""
     problem, parameters = setup.problem, setup.parameters
@@ -145,27 +156,24 @@ def starting_points(setup: Setup, free: np.ndarray, *, fixed: np.ndarray, reml: 
     sets = [[p.seed for p in parameters]]
     for n in range(max((len(p.more) for p in parameters), default=0)):
         sets.append([p.more[n] if n < len(p.more) else p.seed for p in parameters])
-    points = []
-    for seeds in sets:
-        for total in [0.0, *totals]:
-            for share in shares:
-                point = [
-                    seed * (share.get(p.term, 0.0) * total) ** (p.unit / 2) if p.unit else seed
-                    for p, seed in zip(parameters, seeds, strict=True)
-                ]
-                points.append(np.where(free, np.clip(np.array(point), problem.lower, problem.upper), fixed))
-    values = _scan(problem, np.array(points), reml=reml)
+    units = np.array([p.unit for p in parameters])
+    divided = np.array([[share.get(p.term, 0.0) for p in parameters] for share in shares])
+    grid = np.concatenate([[0.0], totals])[:, None, None]
+    size = np.where(units > 0, (grid * divided) ** (units / 2), 1.0).reshape(-1, len(parameters))
+    points = np.concatenate([np.array(seeds) * size for seeds in sets])
+    points = np.where(free, np.clip(points, problem.lower, problem.upper), fixed)
+    values = _scan(problem, points, objective=objective, reml=reml)
     if simple:
         values = np.where(_is_peak(values.reshape(len(totals) + 1, len(shares))).ravel(), values, -np.inf)
     ranked = np.argsort(-values, kind="stable")
     return [points[i] for i in ranked if np.isfinite(values[i])]
 
 
-def _scan(problem: Problem, thetas: np.ndarray, *, reml: bool) -> np.ndarray:
+def _scan(problem: Problem, thetas: np.ndarray, *, objective: Objective, reml: bool) -> np.ndarray:
     """(G,) log-likelihoods, minus infinity where there is none."""
     if isinstance(problem.layout, NestedLayout):
         return scan_nested(problem, problem.layout, thetas, reml=reml)
-    found = [evaluate(problem, theta, reml=reml, derivatives=False) for theta in thetas]
+    found = [objective(theta, False) for theta in thetas]
     return np.array([-np.inf if at is None else at.loglik for at in found])
 
 

@@ -62,6 +62,25 @@ class NestedFactor:
             total -= float(np.sum(shrink * np.add.reduceat(weight * self.zw**2, self.layout.starts)))
         return total
 
+    def pair_traces(self) -> np.ndarray:
+        """tr(M^-1 dM/dtheta_i M^-1 dM/dtheta_j), (q, q)."""
+        starts, weight = self.layout.starts, self.root**2
+        z2 = (self.layout.z * self.root) ** 2
+        damp = 1 + self.b * self.t
+        first = np.add.reduceat(weight * z2, starts)
+        own = float(np.sum(weight * weight))
+        if self.b:
+            shrink = self.b / damp
+            own -= float(np.sum(2 * shrink * np.add.reduceat(weight * weight * z2, starts)))
+            own += float(np.sum((shrink * first) ** 2))
+        values = {
+            ("row", "row"): own,
+            ("study", "study"): float(np.sum((self.t / damp) ** 2)),
+            ("row", "study"): float(np.sum(first / damp**2)),
+        }
+        names = self.layout.parameters
+        return np.array([[values[min(a, b), max(a, b)] for b in names] for a in names])
+
     def apply(self, i: int, x: np.ndarray) -> np.ndarray:
         """(dM/dtheta_i) x."""
         if self.layout.parameters[i] == "row":

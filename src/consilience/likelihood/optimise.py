@@ -11,17 +11,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-
-from .gaussian import Evaluation
 
 SCORE_TOLERANCE = 1e-6  # what "converged" promises
 AIM = 1e-10  # what the search tries to reach
 MOST_STEPS = 200
 SLOW = 0.2  # a step that leaves more than this share of the score asks for the exact curvature
 FEW_PARAMETERS = 8  # up to here the exact curvature by differences is worth its price
-Objective = Callable[[np.ndarray, bool], Evaluation | None]
+NEAR = 1.0  # standard deviations of the score from which an exact curvature at hand is used
+
+
+class Point(Protocol):
+    """The likelihood at one theta (see `gaussian.Evaluation`); observed : (q, q) negative Hessian where it is at hand."""
+
+    @property
+    def loglik(self) -> float: ...
+    @property
+    def score(self) -> np.ndarray: ...
+    @property
+    def information(self) -> np.ndarray: ...
+    @property
+    def curvature(self) -> np.ndarray: ...
+    @property
+    def observed(self) -> np.ndarray | None: ...
+    @property
+    def size(self) -> int: ...
+
+
+Objective = Callable[[np.ndarray, bool], Point | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +48,7 @@ class Maximum:
     """theta (q,), the likelihood there, the largest scaled score of the parameters inside the box."""
 
     theta: np.ndarray
-    evaluation: Evaluation
+    evaluation: Point
     score: float
     iterations: int
     at_bound: np.ndarray
@@ -50,32 +69,34 @@ class Box:
         return self.free & ~low & ~high
 
 
-def _spread(evaluation: Evaluation) -> np.ndarray:
+def _spread(evaluation: Point) -> np.ndarray:
     """(q,) standard deviation of each score: the square root of the curvature to be expected there."""
     return np.asarray(np.sqrt(np.diag(evaluation.information) + np.abs(np.diag(evaluation.curvature))))
 
 
-def scaled_score(evaluation: Evaluation, moving: np.ndarray) -> float:
+def scaled_score(evaluation: Point, moving: np.ndarray) -> float:
     """Largest |score| in units of its standard deviation."""
     spread, score = _spread(evaluation)[moving], np.abs(evaluation.score[moving])
     return float(np.max(np.where(spread > 0, score / np.where(spread > 0, spread, 1.0), 0.0), initial=0.0))
 
 
-def _solve(information: np.ndarray, score: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Newton step with the sign of every curvature made positive, so that it leads away from saddles.
+def _solve(information: np.ndarray, score: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Newton step with the sign of every curvature made positive, so that it leads away from saddles; and whether all
+    were positive already.
 
     Source: Dauphin et al. (2014) for taking absolute eigenvalues.
     """
     scale = np.where(spread > 0, spread, 1.0)
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    positive = bool((values > 0).all())
     values = np.abs(values)
     values = np.maximum(values, 1e-8 * max(float(np.max(values)), 1e-300))
     step: np.ndarray = vectors @ ((vectors.T @ (score / scale)) / values) / scale
-    return step
+    return step, positive
 
 
 def observed_information(
-    objective: Objective, theta: np.ndarray, *, at: Evaluation, moving: np.ndarray, box: Box
+    objective: Objective, theta: np.ndarray, *, at: Point, moving: np.ndarray, box: Box
 ) -> np.ndarray | None:
     """(f, f) negative Hessian over the moving parameters, by central differences of the analytic score."""
     index = np.flatnonzero(moving)
@@ -112,7 +133,9 @@ def climb(
             break
         if known is not None and _arriving(theta, at, known):
             return None
-        step = _direction(objective, theta, at, moving=moving, box=box, slow=score > SLOW * previous)
+        near = at.observed is not None and score < NEAR
+        slow = near or score > SLOW * previous
+        step = _direction(objective, theta, at, moving=moving, box=box, slow=slow)
         found = _search(objective, theta, at, step=step, box=box)
         if found is None:
             break
@@ -140,25 +163,31 @@ def escape(objective: Objective, found: Maximum, box: Box) -> Maximum:
 
 
 def _direction(
-    objective: Objective, theta: np.ndarray, at: Evaluation, *, moving: np.ndarray, box: Box, slow: bool
+    objective: Objective, theta: np.ndarray, at: Point, *, moving: np.ndarray, box: Box, slow: bool
 ) -> np.ndarray:
     """Newton direction (q,); the exact curvature is worth its price only where the average one is slow."""
-    information = (at.information + at.curvature)[np.ix_(moving, moving)]
-    if slow and np.sum(moving) <= FEW_PARAMETERS:
-        observed = observed_information(objective, theta, at=at, moving=moving, box=box)
-        if observed is not None and np.all(np.linalg.eigvalsh(observed) > 0):
-            information = observed
+    index = np.ix_(moving, moving)
+    score, spread = at.score[moving], _spread(at)[moving]
     step = np.zeros_like(theta)
-    step[moving] = _solve(information, at.score[moving], _spread(at)[moving])
+    if slow and np.sum(moving) <= FEW_PARAMETERS:
+        if at.observed is not None:
+            observed: np.ndarray | None = at.observed[index]
+        else:
+            observed = observed_information(objective, theta, at=at, moving=moving, box=box)
+        if observed is not None:
+            step[moving], positive = _solve(observed, score, spread)
+            if positive:
+                return step
+    step[moving], _ = _solve((at.information + at.curvature)[index], score, spread)
     return step
 
 
 def _search(
-    objective: Objective, theta: np.ndarray, at: Evaluation, *, step: np.ndarray, box: Box
-) -> tuple[np.ndarray, Evaluation] | None:
+    objective: Objective, theta: np.ndarray, at: Point, *, step: np.ndarray, box: Box
+) -> tuple[np.ndarray, Point] | None:
     """Halve the step until the likelihood rises; at rounding level, until the score shrinks. None = no progress."""
     length = 1.0
-    noise = 1e-13 * (abs(at.loglik) + len(at.residual))
+    noise = 1e-13 * (abs(at.loglik) + at.size)
     before = scaled_score(at, box.active(theta, at.score))
     for _ in range(50):
         trial = np.clip(theta + length * step, box.lower, box.upper)
@@ -200,7 +229,7 @@ def maximise(
     return best, len(chosen)
 
 
-def _arriving(theta: np.ndarray, at: Evaluation, known: Maximum) -> bool:
+def _arriving(theta: np.ndarray, at: Point, known: Maximum) -> bool:
     """Is theta within a twentieth of a standard error of a maximum, and not above it?"""
     gap = np.abs(theta - known.theta) * _spread(known.evaluation)
     return bool(np.max(gap) < 0.05) and at.loglik <= known.evaluation.loglik
