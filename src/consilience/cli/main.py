@@ -17,7 +17,9 @@ from .run import run
 
 INTERNAL_ERROR = 70
 # typer carries its own copy of click in newer versions and imports click in older ones; this is the base of both
-CommandLineError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+CommandLineError: type[Exception] = next(
+    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
+)
 
 HELP = """From a folder of randomised trials to an answer, with every number traceable to a trial.
 

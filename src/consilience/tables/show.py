@@ -228,10 +228,12 @@ def _(record: Analysis) -> str:
     if ranges:
         low, high = min(e.estimate for e in ranges), max(e.estimate for e in ranges)
         changed = sum(s.verdict not in {"same", "unavailable"} for s in analysis.scenarios)
+        missing = len(analysis.scenarios) - len(ranges)
         parts.append(
             _lines(
                 f"{plural(len(analysis.scenarios), 'sensitivity analysis', 'sensitivity analyses')}: "
-                f"g {interval(low, high)}; {changed} change the conclusion."
+                f"g {interval(low, high)}; {changed} change the conclusion"
+                + (f"; {missing} not available." if missing else ".")
             )
         )
     parts.append(_lines(*_notes_line(analysis.notes)))
