@@ -189,6 +189,23 @@ def test_a_row_that_yields_no_effect_says_why(tmp_path):
     assert "F, chi-squared and p have no sign" in " ".join(str(found).split())
 
 
+def test_an_imputed_number_is_called_so(tmp_path):
+    """Trial A without its SDs, in two copies that print them: where the protocol allows it, theirs are taken."""
+    review = Review(tmp_path).add('\n[imputation]\nsd = "same-marker"\n')
+    for study in ("B", "C"):
+        for line in (2, 3, 4, 5):
+            review.copy("arms", line, study=study, change="", change_sd="")
+    for line in (2, 3, 4, 5):
+        review.cells("arms", line, sd="", change="", change_sd="")
+    found = consilience.explain(review.load(), "A")
+    (e,) = found.effects
+    how = {step.what: step.how for step in e.used.steps}
+    assert how["SD before, treated"] == "imputed as the protocol allows; see the assumptions"
+    assert how["mean before, treated"] == "as printed, printed units"
+    assert "imputed-sd" in {note.code for row in found.rows for note in row.findings}
+    check_arithmetic(e.used)
+
+
 def test_findings_about_the_effect(immune):
     found = consilience.explain(immune, "arms.csv:14")
     assert "baseline-gap" in {note.code for e in found.effects for note in e.findings}
@@ -217,6 +234,7 @@ UNKNOWN = {
     "0": "There is no effect 0: the effects are 1 to 3.",
     "AA": 'There is nothing called "AA". Did you mean "A"?',
     "Miller": 'There is nothing called "Miller".',
+    "Miller 2014": 'There is nothing called "Miller 2014".',
 }
 
 

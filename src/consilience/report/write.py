@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..io.atomic import output_folder
 from ..io.csv_write import csv_text
@@ -47,13 +46,12 @@ def report_files(analysis: Analysis) -> dict[str, bytes]:
 
 
 def _effects_csv(analysis: Analysis) -> str:
-    """Every computed effect with all of its columns; missing values are empty cells."""
+    """Every computed effect with its number and all of its columns; missing values are empty cells."""
     effects = analysis.effects
     extra = [name for name in effects.columns if name != "study"]
-    arrays: list[Any] = [effects.study, effects.y, effects.v, *(effects.columns[name] for name in extra)]
-    return csv_text(
-        zip(*(array.tolist() for array in arrays), strict=True), header=["study", "y", "v", *extra]
-    )
+    columns = (effects.study, effects.y, effects.v, *(effects.columns[name] for name in extra))
+    rows = zip(range(1, effects.k + 1), *(column.tolist() for column in columns), strict=True)
+    return csv_text(rows, header=["effect_number", "study", "y", "v", *extra])
 
 
 def _figure_files(figures: Mapping[str, Picture]) -> dict[str, bytes]:

@@ -89,17 +89,15 @@ def _with_use(effect: ExplainedEffect, use: str) -> ExplainedEffect:
 def _target(asked: str, loaded: Loaded, effects: Workings) -> _Target:
     """What `asked` means; UsageError if it is nothing of this review."""
     studies = _studies(loaded)
-    if asked in studies:
-        return _Target(asked, study=asked)
+    lowered = {**{study.lower(): study for study in studies}, **dict(zip(studies, studies, strict=True))}
+    study = lowered.get(asked, lowered.get(asked.lower(), ""))
+    if study:
+        return _Target(study, study=study)
     found = re.fullmatch(r"(.+?)[:#, ]+(?:row )?(\d+)", asked)
-    if found:
+    if found and ("." in found.group(1) or found.group(1) in loaded.raws):  # else a trial: "Miller 2014"
         return _row(found.group(1), int(found.group(2)), loaded, effects)
     if re.fullmatch(r"#?\d+", asked):
         return _effect(int(asked.lstrip("#")), effects)
-    lowered = {study.lower(): study for study in studies}
-    if asked.lower() in lowered:
-        study = lowered[asked.lower()]
-        return _Target(study, study=study)
     near = suggestion(asked, [*studies, *_files(loaded)])
     raise UsageError(f'There is nothing called "{asked}". {near}'.strip(), code="unknown-row", advice=ALLOWED)
 
