@@ -79,3 +79,18 @@ def test_a_variance_of_zero_is_no_proof_of_sameness():
 )
 def test_how_many_of_the_trials_the_answer_rests_on(known, words):
     assert words in asked(findings(known=known)).text
+
+
+def test_surrogates_are_named_unless_the_protocol_says_otherwise():
+    from consilience.records import Course
+    from consilience.review.answer import Findings, limits
+    from consilience.review.estimates import unavailable
+    from review_effects import make_plan
+
+    def words(**changes: object) -> str:
+        plan = make_plan(sample="systematic", **changes)
+        overall = unavailable("overall", "all outcomes", "none")
+        return limits(Findings(plan, overall, (), (), (), Course(), 0)).text
+
+    assert "The markers are surrogates" in words()
+    assert "surrogates" not in words(surrogate=False)

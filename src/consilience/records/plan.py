@@ -156,6 +156,7 @@ class Plan(Shown):
     sensitivity: tuple[SensitivityName, ...] = (
         SENSITIVITY  # which analyses are repeated with one choice changed
     )
+    surrogate: bool = True  # are the outcomes markers that stand in for how people fare?
     relevance: float = 0.2  # smallest g that matters to the reader
     prisma: Mapping[str, object] = field(default_factory=dict)
     dependence: Dependence = Dependence()

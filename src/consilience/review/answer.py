@@ -323,8 +323,8 @@ def what_would_change_it(found: Findings) -> Paragraph:
 def limits(found: Findings) -> Paragraph:
     """What the numbers are not; the reviewers' own note on the sample heads the page."""
     sentences = [SAMPLE_WORDS[found.plan.sample]]
-    if found.plan.sample != "synthetic":
-        sentences.append("Immune markers are surrogates: a change in a marker is not a change in illness.")
+    if found.plan.surrogate and found.plan.sample != "synthetic":
+        sentences.append("The markers are surrogates: a change in a marker is not a change in illness.")
     sentences.append(
         "Differences between groups of trials are comparisons between trials, not results of randomisation."
     )

@@ -42,6 +42,7 @@ class Question(Section):
     intervention: Name
     comparator: Name
     outcome: Name
+    surrogate: bool = True
 
 
 class Files(Section):
