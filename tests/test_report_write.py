@@ -65,6 +65,7 @@ def test_effects_csv_holds_every_effect_to_the_last_digit(analysis: Analysis, fo
         rows = list(csv.DictReader(file))
     assert [float(row["y"]) for row in rows] == analysis.effects.y.tolist()
     assert [float(row["v"]) for row in rows] == analysis.effects.v.tolist()
+    assert [int(row["effect_number"]) for row in rows] == list(range(1, analysis.effects.k + 1))
     assert {"study", "outcome", "route", "assumptions"} <= set(rows[0])
 
 
