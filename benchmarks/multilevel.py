@@ -174,7 +174,7 @@ def compare(work: dict[str, Job]) -> int:
 def growth(sizes: tuple[int, ...]) -> None:
     """Time of CHE + CR2 against k, five effects a study on average, and the slope on log-log axes."""
     print("\nours alone: CHE + CR2 + Satterthwaite, one public call")
-    print(f"{'k':>10}{'studies':>10}{'CPU s':>10}{'us per effect':>15}{'peak GiB':>10}")
+    print(f"{'k':>10}{'studies':>10}{'CPU s':>10}{'us per effect':>15}{'peak so far, GiB':>18}")
     times = []
     for k in sizes:
         effects = studies(k, k // 5, rho=RHO, seed=k)
@@ -183,7 +183,7 @@ def growth(sizes: tuple[int, ...]) -> None:
         first = time.process_time() - started
         times.append(first if k > 10_000 else cpu(lambda e=effects: fit(e, CHE), inner=1))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{k:>10,}{k // 5:>10,}{times[-1]:>10.3f}{1e6 * times[-1] / k:>15.2f}{peak:>10.2f}")
+        print(f"{k:>10,}{k // 5:>10,}{times[-1]:>10.3f}{1e6 * times[-1] / k:>15.2f}{peak:>18.2f}")
     slope = np.polyfit(np.log(sizes), np.log(times), 1)[0]
     print(f"log-log slope of time against k: {slope:.2f} (bar 1.1)")
 
