@@ -165,6 +165,24 @@ def genotypes(rng: RNG, *, reps: int = 40_000) -> Columns:
     return dict(zip(("homozygous1", "heterozygous", "homozygous2"), cells, strict=True))
 
 
+def before_after(
+    rng: RNG, *, effect: float = 0.4, level: float = 8.0, r: float = 0.6, n: int = 40, reps: int = 20_000
+) -> Columns:
+    """Two groups of people twice; the first rises by `effect` SDs. r is the true correlation."""
+    found: Columns = {"r": np.full(reps, r)}
+    for group, size, change in (("1", n, effect), ("2", n + 5, 0.0)):
+        x = rng.standard_normal((reps, size))
+        y = r * x + np.sqrt(1 - r**2) * rng.standard_normal((reps, size))
+        found |= {
+            f"pre{group}": level + x.mean(axis=1),
+            f"post{group}": level + change + y.mean(axis=1),
+            f"sd{group}": x.std(axis=1, ddof=1),
+            f"sdpost{group}": y.std(axis=1, ddof=1),
+            f"n{group}": np.full(reps, float(size)),
+        }
+    return found
+
+
 def changes(
     rng: RNG,
     *,

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from consilience.effects.measures import effect_size
+from consilience.effects.measures import MEASURES, effect_size
 from consilience.effects.small_sample import j_factor
 
 
@@ -149,3 +149,33 @@ def test_drop00_and_continuity_corrections():
     none = effect_size("OR", table, to="none")
     assert np.isnan(none.y).all()
     assert "continuity correction" in none.notes[0].advice
+
+
+def test_ratio_of_ratios_is_the_difference_of_the_log_ratios_of_the_groups():
+    given = MEASURES["ROMPPC"].example
+    found = effect_size("ROMPPC", given)
+    y, v = [], []
+    for group in ("1", "2"):
+        one = effect_size(
+            "ROMC",
+            {
+                "mean1": given[f"post{group}"],
+                "mean2": given[f"pre{group}"],
+                "sd1": given[f"sdpost{group}"],
+                "sd2": given[f"sd{group}"],
+                "n": given[f"n{group}"],
+                "r": given["r"],
+            },
+            correct=False,
+        )
+        y.append(one.y[0])
+        v.append(one.v[0])
+    assert found.y[0] == pytest.approx(y[0] - y[1], rel=1e-13)
+    assert found.v[0] == pytest.approx(v[0] + v[1], rel=1e-13)
+
+
+def test_controlled_g_without_change_of_the_control_group_has_the_size_of_smd():
+    """Equal baselines: the g of change is the standardised difference of the means after treatment."""
+    given = {**MEASURES["PPC"].example, "pre2": 24.1, "post2": 24.1}
+    after = {"mean1": 20.2, "sd1": 6.4, "n1": 36.0, "mean2": 24.1, "sd2": 6.1, "n2": 38.0}
+    assert effect_size("PPC", given).y[0] == pytest.approx(effect_size("SMD", after).y[0], rel=1e-13)

@@ -110,9 +110,12 @@ MEANS = {
 }
 
 
+OURS = {"PPC", "ROMPPC"}  # two groups before and after, which escalc does not have
+
+
 def test_the_registry_has_every_measure_of_escalc():
-    assert sorted(MEASURES) == sorted(ESCALC)
-    assert sum(len(found) for found in families().values()) == len(ESCALC)
+    assert sorted(set(MEASURES) - OURS) == sorted(ESCALC)
+    assert sum(len(found) for found in families().values()) == len(MEASURES)
 
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=lambda measure: measure.id)

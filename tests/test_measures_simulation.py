@@ -43,6 +43,7 @@ DESIGNS: dict[str, Callable[..., draw.Columns]] = {
     **dict.fromkeys(("MN", "SMN", "MNLN", "SDLN", "CVLN"), draw.one_mean),
     **dict.fromkeys(("ARAW", "AHW", "ABT"), draw.alphas),
     "REH": draw.genotypes,
+    **dict.fromkeys(("PPC", "ROMPPC"), draw.before_after),
     **dict.fromkeys(("SMCC", "SMCR", "SMCRP"), CHANGES),
     **dict.fromkeys(("MC", "SMCRH", "SMCRPH", "CLESCN", "AUCCN", "ROMC", "VRC", "CVRC"), UNEQUAL_CHANGES),
 }
@@ -52,6 +53,7 @@ GIVEN = {"GEN", "HR", "HD"}
 VARIANTS: list[tuple[str, str, Callable[..., draw.Columns]]] = [
     *((m, "AV", draw.two_groups_binary) for m in ("RR", "OR", "RD")),
     ("RD", "UB", draw.two_groups_binary),
+    ("PPC", "LS", draw.before_after),
     *((m, "ST", draw.two_groups_binary) for m in ("PHI", "ZPHI")),
     *((m, "CS", draw.cross_section) for m in ("PHI", "ZPHI")),
     ("MD", "UB", UNEQUAL),

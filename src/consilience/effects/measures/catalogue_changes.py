@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import change, columns
+from . import change, columns, pretest_posttest
 from .measure import Measure
 
 _change = partial(
@@ -14,6 +14,17 @@ _change = partial(
     mirror="sign",
     example={"mean1": 24.1, "mean2": 21.0, "sd1": 6.4, "sd2": 6.0, "n": 36.0, "r": 0.6},
 )
+
+BEFORE_AFTER = {
+    "pre1": 24.1,
+    "post1": 20.2,
+    "sd1": 6.4,
+    "n1": 36.0,
+    "pre2": 23.8,
+    "post2": 22.9,
+    "sd2": 6.1,
+    "n2": 38.0,
+}
 
 MEASURES = (
     _change(
@@ -128,5 +139,34 @@ MEASURES = (
         formula="ln{(s1/m1)/(s2/m2)} - (c1 - c2)/2; v = (1 - r^2)/(n - 1) + c1 + c2 - 2 r s1 s2/(n m1 m2)",
         when="As VRC where the SD grows with the mean.",
         source="Nakagawa et al. (2015); Senior, Viechtbauer & Nakagawa (2020)",
+    ),
+    Measure(
+        "PPC",
+        "pretest-posttest-control g",
+        family="two groups before and after",
+        columns=columns.PRETEST_POSTTEST,
+        compute=pretest_posttest.controlled_g,
+        mirror="sign",
+        scale="standardised mean difference",
+        vtypes=("MO", "LS"),
+        formula="J(N - 2){(post1 - pre1) - (post2 - pre2)}/s, s pooled before; MO: J^2 (N-2)/(N-4) {k + g^2} - g^2, "
+        "k = 2(1 - r)(1/n1 + 1/n2); LS: k + g^2/(2N)",
+        when="Trials measured before and after: the measure of a review's primary analysis.",
+        source="Morris (2008), Organ Res Methods 11:364 (d_ppc2)",
+        example={**BEFORE_AFTER, "r": 0.6},
+    ),
+    Measure(
+        "ROMPPC",
+        "log ratio of ratios of means",
+        family="two groups before and after",
+        columns=columns.PRETEST_POSTTEST_RATIO,
+        compute=pretest_posttest.ratio_of_ratios,
+        mirror="sign",
+        scale="log ratio",
+        back="exp",
+        formula="ln(post1/pre1) - ln(post2/pre2); v = sum over groups of {c0 + c1 - 2 r sqrt(c0 c1)}/n, c = sd^2/mean^2",
+        when="Positive markers before and after in two groups; 100(e^y - 1) is the percent change against control.",
+        source="Lajeunesse (2011), Ecology 92:2049, for each group; the difference of two independent groups",
+        example={**BEFORE_AFTER, "r": 0.6, "sdpost1": 6.0, "sdpost2": 6.6},
     ),
 )

@@ -117,6 +117,22 @@ ALPHA = (
     Column("items", "mi", "number of items", low=1.0, open_low=True),
     _size("n", "ni", "sample size"),
 )
+PRETEST_POSTTEST = (
+    Column("pre1", "m1prei", "mean before, first group (treated)"),
+    Column("post1", "m1posti", "mean after, first group"),
+    Column("sd1", "sd1i", "standard deviation before, first group", low=0.0),
+    _size("n1", "n1i", "people in the first group"),
+    Column("pre2", "m2prei", "mean before, second group (control)"),
+    Column("post2", "m2posti", "mean after, second group"),
+    Column("sd2", "sd2i", "standard deviation before, second group", low=0.0),
+    _size("n2", "n2i", "people in the second group"),
+    Column("r", "ri", "correlation of the two times, both groups", True, -1.0, 1.0),
+)
+PRETEST_POSTTEST_RATIO = (
+    *PRETEST_POSTTEST,
+    Column("sdpost1", "sd1posti", "standard deviation after, first group", low=0.0),
+    Column("sdpost2", "sd2posti", "standard deviation after, second group", low=0.0),
+)
 GENOTYPES = (
     _count("homozygous1", "ai", "people homozygous for the first allele"),
     _count("heterozygous", "bi", "heterozygous people"),

@@ -14,7 +14,7 @@ WHICH = """\
 | the paper prints | ids to look at |
 |---|---|
 | means and SDs of two groups | `SMD`, `MD`, `ROM`; with unequal SDs `SMDH` |
-| means and SDs before and after, two groups | in a review: nothing to choose, the g of change is made for you; by hand `SMCRP` per group |
+| means and SDs before and after, two groups | `PPC`; as percent change `ROMPPC` (a review makes both for you) |
 | means before and after, one group | `MC`, `SMCC`, `SMCR`, `ROMC` |
 | events and totals of two groups | `OR`, `RR`, `RD`; few events `PETO` |
 | matched pairs, yes or no | `MPOR`, `MPRR`, `MPRD` |

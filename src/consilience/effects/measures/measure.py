@@ -99,6 +99,7 @@ class Measure:
 
 # The meaning of each variance estimator, for the documentation and for error messages.
 VTYPES: dict[str, str] = {
+    "MO": "exact variance of Morris (2008), with the estimate in place of the parameter",
     "LS": "large-sample approximation at the estimate",
     "LS2": "large-sample approximation, uncorrected estimate times the squared correction factor",
     "UB": "unbiased estimate of the variance",
