@@ -17,7 +17,8 @@ def likelihood_ratio_test(full: Fit, reduced: Fit) -> TestResult:
     Raises
     ------
     InputError ``different-data`` unless both analysed the same effects, ``different-methods``,
-    ``restricted-likelihood`` for REML fits with different moderators, ``not-nested`` if `reduced` is not smaller.
+    ``restricted-likelihood`` for REML fits with different moderators, ``not-nested`` if `reduced` is not smaller,
+    ``no-likelihood`` for working models, which have none.
     """
     a, b = full.effects, reduced.effects
     if a.k != b.k or not (np.array_equal(a.y, b.y) and np.array_equal(a.v, b.v)):
@@ -48,8 +49,11 @@ def likelihood_ratio_test(full: Fit, reduced: Fit) -> TestResult:
 
 
 def _parameters(fit: Fit) -> int:
-    """Coefficients and estimated variance parameters."""
-    given = fit.optimum.status == "fixed"
-    scale = 0 if fit.scale is None else len(fit.scale.names)
-    variances = len(fit.components.theta) if fit.scale is None else scale
-    return len(fit.coefficients.names) + (0 if given else variances)
+    """Coefficients and estimated variance parameters; given ones do not count."""
+    if not fit.statistics:
+        raise InputError(
+            f"A fit by {fit.spec.method} has no likelihood, so it cannot be compared by one.",
+            code="no-likelihood",
+            advice="Use a Wald test of the moderators.",
+        )
+    return next(iter(fit.statistics.values())).parameters
