@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from consilience.records import Effects
+from ..records import Effects
 
 
 def aggregate(effects: Effects, *, weighted: bool = True) -> Effects:

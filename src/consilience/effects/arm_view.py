@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from consilience.records import OutcomeRule
-
+from ..records import OutcomeRule
 from .candidates import NAN
 from .cells import Cells, Side
 from .pairing import Comparison, nan_row

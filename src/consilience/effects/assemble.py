@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consilience.records import Columns, Dropped, Effects, OutcomeRule, Reported
-
+from ..records import Columns, Dropped, Effects, OutcomeRule, Reported
 from .candidates import NAN, OUT_OF_RANGE, Candidate, Failure, Standardised
 from .cells import Cells
 from .effect_columns import effect_columns, places

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.distributions import normal_cdf, normal_ppf
-
+from ..base.distributions import normal_cdf, normal_ppf
 from .arrays import floats, only
 from .back_scales import _expit
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.distributions import normal_cdf, normal_ppf
-from consilience.base.options import choose
-
+from ..base.distributions import normal_cdf, normal_ppf
+from ..base.options import choose
 from .convert_statistics import LOGISTIC_SD
 
 Array = np.ndarray

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.distributions import normal_ppf
-
+from ..base.distributions import normal_ppf
 from .arrays import floats, only
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from consilience.records import Step
-
+from ..records import Step
 from .ppc import VarianceKind, sampling_terms
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from consilience.records import Columns, Note
-
+from ..records import Columns, Note
 from .convert_logs import LN10, geometric_to_log, quartiles_to_log, raw_to_log
 from .convert_statistics import interval_to_se, p_to_t, se_to_sd
 from .convert_summaries import FiveNumbers, summary_to_moments

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consilience.records import Columns, Note
-
+from ..records import Columns, Note
 from .cells import around, first_known, interval_note, printed_level
 from .convert_logs import LN10
 from .convert_statistics import chi2_to_d, interval_to_se, p_to_t, ratio_interval_to_log

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.distributions import normal_ppf
-
+from ..base.distributions import normal_ppf
 from .arrays import floats, log_positive, only
 from .convert_statistics import critical_value
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.distributions import t_isf
-
+from ..base.distributions import t_isf
 from .arrays import floats, log_positive, only
 
 LOGISTIC_SD = np.pi / np.sqrt(3.0)  # SD of the standard logistic distribution: ln OR per unit of d

@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from consilience.base.distributions import normal_ppf
-from consilience.base.options import choose
-
+from ..base.distributions import normal_ppf
+from ..base.options import choose
 from .arrays import floats, only
 from .convert_logs import quartile_range
 

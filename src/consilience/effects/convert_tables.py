@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.distributions import normal_isf
-
+from ..base.distributions import normal_isf
 from .arrays import floats, only
 from .convert_statistics import interval_to_se
 

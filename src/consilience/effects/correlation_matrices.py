@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consilience.base.distributions import f_sf, t_isf, t_two_sided
-from consilience.base.errors import InputError
+from ..base.distributions import f_sf, t_isf, t_two_sided
+from ..base.errors import InputError
 
 
 def correlation_covariance(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consilience.records import Dependence
+from ..records import Dependence
 
 
 @dataclass(frozen=True, eq=False)

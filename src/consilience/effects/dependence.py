@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from consilience.base.errors import InputError
-from consilience.records import Block, Dependence, Effects, Note
-
+from ..base.errors import InputError
+from ..records import Block, Dependence, Effects, Note
 from .covariance_people import Linked, Values, linked, same_times
 
 OWN_NOTES = ("covariance-assumed", "covariance-not-definite", "correlation-impossible")

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from consilience.data.schema import ARMS, CONTRASTS, JUDGEMENTS
-from consilience.records import Columns, OutcomeRule, Reported
-from consilience.records.effects import BETWEEN
-
+from ..data.schema import ARMS, CONTRASTS, JUDGEMENTS
+from ..records import Columns, OutcomeRule, Reported
+from ..records.effects import BETWEEN
 from .candidates import NAN, Candidate
 from .cells import Cells
 from .pairing import Comparison, nan_row

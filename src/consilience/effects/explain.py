@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 
-from consilience.records import ExplainedEffect, Reported, Step, Way
-
+from ..records import ExplainedEffect, Reported, Step, Way
 from .arm_view import ArmView
 from .assemble import Workings, sign_of
 from .candidates import Candidate

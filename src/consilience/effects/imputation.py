@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from consilience.records import Columns, Imputation, Note, Plan, Reported
-
+from ..records import Columns, Imputation, Note, Plan, Reported
 from .arm_view import Choice, view
 from .candidates import NAN, Candidate
 from .cells import Cells, resolve_cells

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from consilience.records import Columns, Reported
+from ..records import Columns, Reported
 
 Rows = dict[int, dict[str, str]]
 SMALLEST_ARM = 2

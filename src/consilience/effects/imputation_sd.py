@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from consilience.records import Columns
-
+from ..records import Columns
 from .cells import Cells, Side
 from .convert_logs import raw_to_log
 

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from consilience.records import Columns, Reported
-
+from ..records import Columns, Reported
 from .candidates import NAN, Failure
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.records import Effects
+from ..records import Effects
 
 
 def count_unsized(effects: Effects) -> int:

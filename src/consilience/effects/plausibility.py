@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from consilience.records import Columns, Effects, Note
-
+from ..records import Columns, Effects, Note
 from .candidates import NAN, Candidate
 from .cells import Cells, Side
 from .convert_statistics import LOGISTIC_SD

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from consilience.records import Step
-
+from ..records import Step
 from .arm_view import ArmView, joint_r
 from .candidates import NAN, Candidate, both_known
 from .contrast_numbers import SPREADS, ContrastNumbers

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from consilience.records import Effects, OutcomeRule, Plan, Reported
-
+from ..records import Effects, OutcomeRule, Plan, Reported
 from .arm_view import ArmView, Choice, arm_sizes, joint_r, view
 from .assemble import Workings, assemble, candidates_in_use, choose_ways, list_dropped
 from .candidates import NAN, OUT_OF_RANGE, Candidate, Failure, both_known, standardise

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from consilience.records import Step
-
+from ..records import Step
 from .arm_view import ArmView, Choice, arm_sizes, joint_r, standardiser, view
 from .candidates import Candidate, Failure, both_known
 from .cells import Cells

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from consilience.records import Step
-
+from ..records import Step
 from .arm_view import Choice, joint_r, standardiser, view
 from .candidates import Candidate, Failure, both_known
 from .cells import Cells

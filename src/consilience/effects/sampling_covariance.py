@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.errors import InputError
-from consilience.records import Block, Dependence, Effects, Note
-
+from ..base.errors import InputError
+from ..records import Block, Dependence, Effects, Note
 from .covariance_correlations import CORRELATIONS, correlations_linked
 from .covariance_loads import LOADS, Loads, risk_limits
 from .covariance_people import Linked, Values, linked, shared_people

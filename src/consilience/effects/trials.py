@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from consilience.records import Effects, OutcomeRule, Plan, Reported
-
+from ..records import Effects, OutcomeRule, Plan, Reported
 from .arm_view import Choice, arm_sizes
 from .assemble import Workings, assemble, candidates_in_use, choose_ways, list_dropped
 from .candidates import OUT_OF_RANGE, Candidate, Failure, standardise

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.errors import InputError
-from consilience.records import Block
+from ..base.errors import InputError
+from ..records import Block
 
 
 @dataclass(frozen=True, eq=False)

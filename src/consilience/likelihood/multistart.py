@@ -21,6 +21,7 @@ from .gaussian import Evaluation, Problem, evaluate
 from .nested import NestedLayout
 from .nested_scan import scan_nested
 from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, maximise
+from .terms import SHAPES, RandomTerm
 
 FLAT = 1e-9  # visible share of a parameter below which the fixed part hides it
 MANY_ROWS = 20_000  # beyond this the likelihood is as good as unimodal and one climb is enough
@@ -31,12 +32,18 @@ Hidden = tuple[tuple[int, str], ...]
 @dataclass(frozen=True, eq=False)
 class Solution:
     """theta (q,) on the working scale, the likelihood there, how it was found, and the parameters that cannot be
-    estimated, (index, reason)."""
+    estimated, (index, reason).
+
+    information : (q, q) negative Hessian at theta (its average form where the exact one is dear); NaN for what is given or
+        at a bound. unseen : correlations of which the data say nothing, by name.
+    """
 
     theta: np.ndarray
     evaluation: Evaluation
     optimum: Optimum
     hidden: Hidden
+    information: np.ndarray
+    unseen: tuple[str, ...] = ()
 
 
 def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> Solution:
@@ -60,7 +67,8 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
 
     if not free.any():
         at = _existing(evaluate(problem, fixed, reml=reml))
-        return Solution(fixed, at, Optimum("not-identified" if hidden else "fixed"), hidden)
+        status: Literal["not-identified", "fixed"] = "not-identified" if hidden else "fixed"
+        return Solution(fixed, at, Optimum(status), hidden, np.full((len(fixed),) * 2, np.nan))
     objective = _objective(problem, reml=reml)
     best: Maximum | None = None
     climbs = 1
@@ -74,7 +82,19 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         raise AssertionError
     found = best.evaluation
     full = found if isinstance(found, Evaluation) else _existing(evaluate(problem, best.theta, reml=reml))
-    return Solution(best.theta, full, _optimum(setup, best, climbs, hidden=hidden), hidden)
+    unseen = _unseen(setup)
+    optimum = _optimum(setup, best, climbs, nothing=bool(hidden or unseen))
+    return Solution(best.theta, full, optimum, hidden, _information(best, free), unseen)
+
+
+def _information(best: Maximum, free: np.ndarray) -> np.ndarray:
+    """Negative Hessian over the free parameters inside their bounds, NaN elsewhere."""
+    at = best.evaluation
+    result = at.information + at.curvature if at.observed is None else at.observed.copy()
+    still = best.at_bound | ~free
+    result[still] = np.nan
+    result[:, still] = np.nan
+    return result
 
 
 def _objective(problem: Problem, *, reml: bool) -> Objective:
@@ -100,11 +120,11 @@ def _most_climbs(problem: Problem, free: np.ndarray) -> int:
     return 3 if problem.k > 200 or free.sum() > 2 else 6
 
 
-def _optimum(setup: Setup, best: Maximum, climbs: int, *, hidden: Hidden) -> Optimum:
+def _optimum(setup: Setup, best: Maximum, climbs: int, *, nothing: bool) -> Optimum:
     status: Literal["boundary", "converged", "stopped", "not-identified"]
     if best.score > SCORE_TOLERANCE:
         status = "stopped"
-    elif hidden:
+    elif nothing:
         status = "not-identified"
     else:
         status = "boundary" if best.at_bound.any() or _singular(setup, best.theta) else "converged"
@@ -134,6 +154,12 @@ def _hidden(setup: Setup) -> Hidden:
         for later, earlier in setup.twins
         if free[later]
     }
+    start = 0
+    for term in setup.terms:
+        last = start + len(term.parameters) - 1
+        if _is_shape(term) and free[last] and len(term.apart()) == _pairs(term):
+            found[last] = f'"{names[last]}": no level of the outer factor has two levels of the inner one'
+        start = last + 1
     seeds = np.array([parameter.seed for parameter in setup.parameters])
     probe = np.where(free, np.clip(seeds, problem.lower, problem.upper), problem.fixed)
     at = evaluate(problem, probe, reml=True) if free.any() else None
@@ -142,6 +168,25 @@ def _hidden(setup: Setup) -> Hidden:
             if setup.parameters[i].unit == 2:
                 found.setdefault(int(i), f'"{names[i]}" cannot be told apart from the coefficients')
     return tuple(sorted(found.items()))
+
+
+def _is_shape(term: RandomTerm) -> bool:
+    """Is the last parameter the one correlation (or range) of the term?"""
+    return len(term.parameters) > 1 and term.parameters[-1].name.endswith(SHAPES)
+
+
+def _pairs(term: RandomTerm) -> int:
+    return len(term.levels) * (len(term.levels) - 1) // 2
+
+
+def _unseen(setup: Setup) -> tuple[str, ...]:
+    """Correlations of an unstructured matrix without information in the data, by the names that the result gives them."""
+    return tuple(
+        f"{term.name}: {a}, {b}"
+        for term in setup.terms
+        if len(term.parameters) > len(term.levels) and not _is_shape(term)
+        for a, b in term.apart()
+    )
 
 
 def starting_points(

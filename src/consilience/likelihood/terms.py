@@ -80,6 +80,15 @@ class RandomTerm:
         ]
         return dict(zip(names, values.tolist(), strict=True))
 
+    def apart(self) -> list[tuple[str, str]]:
+        """Pairs of levels that no outer level has both of: the data say nothing on their correlation."""
+        if self.outer is None or self.slopes is not None or len(self.levels) == 1:
+            return []
+        present = np.zeros((int(np.max(self.outer)) + 1, len(self.levels)))
+        present[self.outer, self.inner] = 1.0
+        columns, rows = np.nonzero(np.triu(present.T @ present == 0, 1))
+        return [(self.levels[c], self.levels[r]) for c, r in zip(columns, rows, strict=True)]
+
     def marginal(self, theta: np.ndarray) -> np.ndarray:
         """(k,) variance that this term gives each effect."""
         g, _ = self.structure.evaluate(theta)

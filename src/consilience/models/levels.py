@@ -30,6 +30,38 @@ def named_components(setup: Setup, theta: np.ndarray) -> Components:
     )
 
 
+def standard_errors(setup: Setup, theta: np.ndarray, information: np.ndarray) -> np.ndarray:
+    """(m,) standard errors of the named variances by the delta method; NaN where one is given, at a bound or unknown.
+
+    theta, information : (q,), (q, q) on the working scale, NaN where a parameter did not move.
+    """
+    moving = np.isfinite(np.diag(information))
+    part = information[np.ix_(moving, moving)]
+    covariance = np.zeros(information.shape)
+    if moving.any():
+        if np.linalg.eigvalsh(part)[0] <= 0:
+            return np.full(_variances(setup), NAN)
+        covariance[np.ix_(moving, moving)] = np.linalg.inv(part)
+    slopes = np.zeros((_variances(setup), len(theta)))
+    row = start = 0
+    for term in setup.terms:
+        stop = start + len(term.parameters)
+        own = term.describe(theta[start:stop])[0]
+        if len(own) == 1:
+            slopes[row, start] = 1.0
+        else:
+            dg = term.structure.evaluate(theta[start:stop])[1]
+            slopes[row : row + len(own), start:stop] = np.diagonal(dg, axis1=1, axis2=2).T
+        row, start = row + len(own), stop
+    known = np.all(moving | (slopes == 0), axis=1)
+    variance = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
+    return np.asarray(np.where(known, np.ldexp(np.sqrt(variance), 2 * setup.exponent), NAN))
+
+
+def _variances(setup: Setup) -> int:
+    return sum(len(term.describe(np.ones(len(term.parameters)))[0]) for term in setup.terms)
+
+
 def heterogeneity_by_level(setup: Setup, components: Components) -> Heterogeneity:
     """Q and I^2 with weights W = V^-1.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..inference.coefficients import coefficient_table
@@ -9,7 +11,7 @@ from ..inference.working import working_model
 from ..likelihood.build import build
 from ..likelihood.multistart import Method, Solution, solve
 from ..records import Design, Effects, Fit, Note, Spec
-from .levels import fit_statistics, heterogeneity_by_level, named_components
+from .levels import fit_statistics, heterogeneity_by_level, named_components, standard_errors
 
 METHODS: dict[str, Method] = {"REML": "REML", "ML": "ML", "EE": "EE"}
 
@@ -33,13 +35,14 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
         working = working_model(setup, solution.evaluation, theta=solution.theta, effects=effects, spec=spec)
         coefficients, omnibus, notes = coefficient_table(working, design, spec)
         components = named_components(setup, setup.scale_theta(solution.theta, 1))
+        errors = standard_errors(setup, solution.theta, solution.information)
         statistics = fit_statistics(setup, solution.theta, rss=working.rss)
         return Fit(
             spec=spec,
             effects=effects,
             design=design,
             coefficients=coefficients,
-            components=components,
+            components=replace(components, se=errors),
             heterogeneity=heterogeneity_by_level(setup, components),
             loglik=statistics["REML" if spec.method == "REML" else "ML"].loglik,
             optimum=solution.optimum,
@@ -54,6 +57,12 @@ def _search_notes(solution: Solution) -> tuple[Note, ...]:
         Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.")
         for _, reason in solution.hidden
     ]
+    if solution.unseen:
+        named = "; ".join(solution.unseen)
+        message = f"No outer level has both, so the data say nothing on the correlation of {named}."
+        notes.append(
+            Note("correlation-not-identified", "warning", message, "Its value is arbitrary; the rest is not.")
+        )
     if solution.optimum.status == "stopped":
         score = solution.optimum.score
         notes.append(Note("search-stopped", "warning", f"{solution.optimum.help} Scaled score {score:.2g}."))

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..base.format import number
+from ..plots.scale import axis_range, tick_digits, ticks
+
+AROUND_ZERO = 0.05  # so that an axis has a width even where every effect is zero
 
 
 @dataclass(frozen=True)
@@ -48,34 +51,19 @@ class Scale:
         return Bar(self.at(low), self.at(high), self.at(point), low < self.low, high > self.high)
 
 
-def make_scale(intervals: Iterable[tuple[float, float, float]], *, pad: float = 0.05) -> Scale:
-    """An axis that shows zero, every point and nearly all intervals.
+def make_scale(intervals: Iterable[tuple[float, float, float]]) -> Scale:
+    """An axis for (low, point, high): around zero and all points, laid out as in the figures.
 
-    intervals : (low, point, high). A few very wide intervals are cut, so that the rest stays readable: limits
-    reach at most three times as far as the middle 80% of all limits.
+    Very long intervals are cut.
     """
-    rows = [row for row in intervals if not math.isnan(row[1])]
-    points = [row[1] for row in rows]
-    limits = sorted(x for row in rows for x in row if math.isfinite(x)) or [0.0]
-    reach = 3 * max(abs(limits[len(limits) // 10]), abs(limits[-1 - len(limits) // 10]), 0.1)
-    low = min(0.0, *points, max(limits[0], -reach))
-    high = max(0.0, *points, min(limits[-1], reach))
-    room = max(pad * (high - low), 0.01)
-    low, high = low - room, high + room
-    step = _step(high - low)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    first, last = math.ceil(low / step), math.floor(high / step)
-    values = [i * step for i in range(first, last + 1)]
+    rows = list(intervals)
+    lows, points, highs = zip(*rows, strict=True) if rows else ((), (), ())
+    low, high = axis_range(points, lows, highs, always=(-AROUND_ZERO, AROUND_ZERO, *points))
+    values = ticks(low, high, most=6)
+    digits = tick_digits(values)
     return Scale(
         low, high, tuple(Tick(round(100 * (v - low) / (high - low), 2), number(v, digits)) for v in values)
     )
-
-
-def _step(width: float) -> float:
-    """A round step that gives about five ticks."""
-    rough = width / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
 
 
 def peak(bar: Bar) -> float:

@@ -31,7 +31,10 @@ def explanation_tables(explanation: Explanation) -> tuple[Table, ...]:
     tables = [_printed(explanation)]
     remarks = tuple(_remarks(explanation.rows))
     if remarks:
-        columns: tuple[TableColumn, ...] = (TableColumn("place", "Row"), TableColumn("text", "What was decided or found"))
+        columns: tuple[TableColumn, ...] = (
+            TableColumn("place", "Row"),
+            TableColumn("text", "What was decided or found"),
+        )
         tables.append(Table("explain-remarks", "Decisions and findings", columns, remarks))
     tables += [_effect(effect) for effect in explanation.effects]
     if explanation.dropped:

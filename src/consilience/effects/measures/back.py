@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.errors import InputError
-
+from ...base.errors import InputError
 from ..back_scales import transform
 from ..back_sizes import inverse_freeman_tukey
 from .registry import find_measure

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.base.distributions import normal_cdf
-
+from ...base.distributions import normal_cdf
 from ..arrays import only
 from ..convert_statistics import change_sd
 from ..small_sample import j_factor

@@ -7,11 +7,10 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from consilience.base.errors import InputError
-from consilience.base.options import choose
-from consilience.data.raw import cell_text, plain_cell
-from consilience.records import Effects, Note
-
+from ...base.errors import InputError
+from ...base.options import choose
+from ...data.raw import cell_text, plain_cell
+from ...records import Effects, Note
 from .inputs import column_array, column_mapping, measure_inputs, rows_text
 from .measure import TO, Choices, Inputs, Measure, Options, Pair
 from .registry import find_measure

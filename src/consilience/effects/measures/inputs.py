@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from consilience.base.errors import InputError
-from consilience.base.options import suggestion
-from consilience.data.numbers import LARGEST, NotNumber, parse_number
-from consilience.records import Note
-
+from ...base.errors import InputError
+from ...base.options import suggestion
+from ...data.numbers import LARGEST, NotNumber, parse_number
+from ...records import Note
 from .measure import Column, Measure
 
 SHOWN = 8  # rows that a message lists before it says how many more

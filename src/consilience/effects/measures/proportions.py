@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.base.distributions import normal_ppf
-
+from ...base.distributions import normal_ppf
 from ..arrays import only
 from .cells import added, pooled
 from .measure import Inputs, Options, Pair

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from consilience.base.options import choose
-
+from ...base.options import choose
 from . import catalogue_associations, catalogue_changes, catalogue_means, catalogue_tables
 from .measure import Measure
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.base.distributions import normal_cdf, normal_ppf, t_isf
-
+from ...base.distributions import normal_cdf, normal_ppf, t_isf
 from ..arrays import only
 from ..convert_statistics import LOGISTIC_SD
 from ..small_sample import j_factor

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.base.distributions import normal_cdf, normal_ppf
-
+from ...base.distributions import normal_cdf, normal_ppf
 from ..arrays import only
 from .cells import table
 from .measure import Inputs, Options, Pair

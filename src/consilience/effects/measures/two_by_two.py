@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from consilience.base.distributions import normal_ppf
-
+from ...base.distributions import normal_ppf
 from ..arrays import only
 from ..convert_statistics import LOGISTIC_SD
 from .cells import pooled, table
