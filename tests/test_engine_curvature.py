@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ from consilience.likelihood.build import build
 from consilience.likelihood.compact import compact_objective, is_compact
 from consilience.likelihood.dense import DenseLayout
 from consilience.likelihood.gaussian import evaluate
+from consilience.models import fit
 from consilience.records import Design, Inner, Intercept, Slopes, Spec
-from engine_reference import random_effects_data
+from engine_reference import che_covariance, dense_loglik, random_effects_data
 
 NESTED = (Intercept(("study",)), Intercept(("study", "row")))
 MODELS = {
@@ -79,3 +82,65 @@ def test_no_likelihood_without_a_positive_definite_covariance() -> None:
     problem = build(effects, Design.intercept(effects.k), spec).problem
     objective = compact_objective(problem, problem.layout, reml=True)
     assert objective(np.full(len(problem.lower), -10.0), False) is None
+
+
+def _hessian(function, at: np.ndarray, h: float) -> np.ndarray:
+    """Second differences."""
+    q = len(at)
+    result = np.empty((q, q))
+    for i in range(q):
+        for j in range(q):
+            a, b = h * np.eye(q)[i], h * np.eye(q)[j]
+            four = function(at + a + b) - function(at + a - b) - function(at - a + b) + function(at - a - b)
+            result[i, j] = four / (4 * h * h)
+    return result
+
+
+def test_standard_errors_of_variances_are_those_of_the_dense_likelihood() -> None:
+    effects = random_effects_data(21, studies=40)
+    x = np.ones((effects.k, 1))
+    found = fit(effects, Spec(NESTED, "REML", "z"))
+
+    def loglik(theta: np.ndarray) -> float:
+        return dense_loglik(effects.y, x, che_covariance(effects, *theta), reml=True)[0]
+
+    information = -_hessian(loglik, found.components.variance, 1e-4)
+    np.testing.assert_allclose(found.components.se, np.sqrt(np.diag(np.linalg.inv(information))), rtol=1e-4)
+
+
+def test_standard_errors_of_an_unstructured_matrix() -> None:
+    full = random_effects_data(4, studies=30, most=2, study_sd=0.6)
+    found = fit(full, Spec((Inner("outcome", "study", "UN"),), "ML", "z"))
+    second = full["outcome"] == "o1"
+    within = (full.study[:, None] == full.study[None, :]).astype(float)
+
+    def loglik(g: np.ndarray) -> float:
+        matrix = np.array([[g[0], g[1]], [g[1], g[2]]])
+        spread = matrix[np.ix_(second.astype(int), second.astype(int))] * within
+        return dense_loglik(full.y, np.ones((full.k, 1)), full.covariance() + spread, reml=False)[0]
+
+    a, b = found.components.variance
+    (rho,) = found.components.correlations.values()
+    information = -_hessian(loglik, np.array([a, rho * np.sqrt(a * b), b]), 1e-4)
+    expected = np.sqrt(np.diag(np.linalg.inv(information)))[[0, 2]]
+    np.testing.assert_allclose(found.components.se, expected, rtol=1e-3)
+
+
+def test_a_variance_at_its_bound_or_given_has_no_standard_error() -> None:
+    effects = random_effects_data(1, studies=8)
+    given = fit(effects, Spec((Intercept(("study",), 0.1), Intercept(("row",))), "REML", "z"))
+    assert np.isnan(given.components.se[0])
+    flat = fit(replace(effects, y=np.zeros(effects.k)), Spec(NESTED, "REML", "z"))
+    assert flat.optimum.status == "boundary"
+    assert np.isnan(flat.components.se).all()
+
+
+@pytest.mark.parametrize("structure", ["UN", "CS", "HCS"])
+def test_correlations_of_outcomes_that_never_meet_are_named(structure) -> None:
+    full = random_effects_data(9, studies=30, most=1, study_sd=0.5)
+    effects = replace(full, columns={"outcome": np.array(["a", "b"] * 15, dtype=object)})
+    found = fit(effects, Spec((Inner("outcome", "study", structure),), "REML", "z"))
+    assert found.optimum.status == "not-identified"
+    (note,) = found.notes
+    assert "outcome|study" in note.message
+    assert note.code == ("correlation-not-identified" if structure == "UN" else "not-identified")
