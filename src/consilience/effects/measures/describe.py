@@ -8,24 +8,7 @@ from .compute import effect_size
 from .measure import VTYPES, Measure
 from .registry import families
 
-WHICH = """\
-## Which number do I have?
-
-| the paper prints | ids to look at |
-|---|---|
-| means and SDs of two groups | `SMD`, `MD`, `ROM`; with unequal SDs `SMDH` |
-| means and SDs before and after, two groups | `PPC`; as percent change `ROMPPC` (a review makes both for you) |
-| means before and after, one group | `MC`, `SMCC`, `SMCR`, `ROMC` |
-| events and totals of two groups | `OR`, `RR`, `RD`; few events `PETO` |
-| matched pairs, yes or no | `MPOR`, `MPRR`, `MPRD` |
-| events and person-time | `IRR`, `IRD` |
-| a correlation | `ZCOR`; with covariates `PCOR`, `ZPCOR` |
-| a proportion or a rate of one group | `PLO`, `PFT`; `IRLN` |
-| a t, F or p value | `SMD` takes `t`, `d` or `p` with the group sizes |
-| medians and quartiles | convert to mean and SD first (a review does it for you) |
-
-With an example of each, and for the tables of a review: [which number do I have?](which-number.md)
-"""
+WHICH = "Which of them fits what a paper prints: [which number do I have?](which-number.md)\n"
 
 
 def describe_measures() -> str:
