@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_guide_runs_as_printed():
-    result = doctest.testfile(str(ROOT / "docs" / "guide.md"), module_relative=False)
+@pytest.mark.parametrize("page", ["guide.md", "optimum.md"])
+def test_pages_run_as_printed(page: str):
+    result = doctest.testfile(str(ROOT / "docs" / page), module_relative=False)
     assert result.attempted > 20
     assert result.failed == 0
 

@@ -69,7 +69,7 @@ class Components:
     correlations : name -> value, e.g. ``"outcome|study: a, b"`` (a range for spatial terms).
     theta : (q,) the parameters of the likelihood on the scale of the effects; equal to `variance` where all terms
         are intercepts.
-    se : (m,) standard errors of the variances; empty where none were computed.
+    se : (m,) standard errors of the variances, NaN for one given or at zero; empty where none were computed.
     average : term -> variance that it gives an effect, averaged over the effects; empty where terms are intercepts.
     """
 
