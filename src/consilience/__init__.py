@@ -26,6 +26,7 @@ _PUBLIC = {
     "trial_ratios": "effects",
     "effect_size": "effects.measures",
     "read_back": "effects.measures",
+    "readings": "effects.readings",
     "fill_blocks": "effects.sampling_covariance",
     "Links": "effects.sampling_covariance",
     "reported_from": "data.dataframe",

@@ -8,6 +8,7 @@ from .analysis import (
     Paragraph,
     Provenance,
     Question,
+    Reading,
     Scenario,
     StudyAverage,
     Tipping,
@@ -30,7 +31,7 @@ from .fit import (
     TestResult,
 )
 from .note import Note
-from .plan import Correlation, Decision, Dependence, Imputation, Moderator, OutcomeRule, Plan
+from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
 from .reported import Reported
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
@@ -58,6 +59,7 @@ __all__ = [
     "HeterogeneityIntervals",
     "Imputation",
     "Inner",
+    "Instrument",
     "Intercept",
     "Interval",
     "Known",
@@ -72,6 +74,7 @@ __all__ = [
     "PrintedRow",
     "Provenance",
     "Question",
+    "Reading",
     "Reported",
     "Scale",
     "Scenario",

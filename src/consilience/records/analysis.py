@@ -99,6 +99,19 @@ class Tipping:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """The average effect in other words: `meaning` says how to read `value` and its limits, in `unit`."""
+
+    key: str
+    label: str
+    meaning: str
+    unit: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Course:
     """The fitted course of the effect over time since the end of treatment.
 
@@ -196,6 +209,7 @@ class Analysis(Shown):
     assumptions: tuple[str, ...]
     notes: tuple[Note, ...]
     provenance: Provenance
+    readings: tuple[Reading, ...] = ()
 
     def question(self, key: str) -> Question:
         """The question with that key; KeyError lists the known ones."""

@@ -119,6 +119,15 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Instrument:
+    """A scale or assay whose SD in a named population is known; g times it is in raw units."""
+
+    name: str
+    sd: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class Moderator:
     """A trial-level or effect-level column examined as a moderator, one at a time."""
 
@@ -156,6 +165,10 @@ class Plan(Shown):
     sensitivity: tuple[SensitivityName, ...] = (
         SENSITIVITY  # which analyses are repeated with one choice changed
     )
+    response_rate: float = float(
+        "nan"
+    )  # share that does well without treatment, for the number needed to treat
+    instruments: tuple[Instrument, ...] = ()
     surrogate: bool = True  # are the outcomes markers that stand in for how people fare?
     relevance: float = 0.2  # smallest g that matters to the reader
     prisma: Mapping[str, object] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from ..records import (
     Paragraph,
     Plan,
     Provenance,
+    Reading,
     StudyAverage,
     TestResult,
     Tipping,
@@ -53,6 +54,7 @@ SECTIONS = (
         "Each sensitivity analysis with `key`, `group`, `label`, `verdict` and the key of its `estimate`.",
     ),
     Section("tipping", "list", "What would have to be true to change the conclusion.", Tipping),
+    Section("readings", "list", "The average effect in other words.", Reading),
     Section("course", "object", "The fitted course of the effect over time.", Course),
     Section("studies", "list", "One average per trial, as in the forest plot.", StudyAverage),
     Section(

@@ -39,6 +39,7 @@ def build_results(analysis: Analysis) -> dict[str, object]:
             for s in analysis.scenarios
         ],
         "tipping": plain(analysis.tipping),
+        "readings": plain(analysis.readings),
         "course": plain(analysis.course),
         "studies": plain(analysis.studies),
         "effects": effects_rows(analysis.effects),

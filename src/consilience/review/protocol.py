@@ -13,7 +13,17 @@ from pydantic import BaseModel, ValidationError
 
 from ..data.findings import Place, finding
 from ..data.rules import Rules
-from ..records import Correlation, Decision, Dependence, Imputation, Moderator, Note, OutcomeRule, Plan
+from ..records import (
+    Correlation,
+    Decision,
+    Dependence,
+    Imputation,
+    Instrument,
+    Moderator,
+    Note,
+    OutcomeRule,
+    Plan,
+)
 from .protocol_errors import describe_error
 from .protocol_models import CorrelationRange, DeclaredDecision, Files, Outcome, ProtocolModel
 from .protocol_models import Dependence as DependenceSection
@@ -205,6 +215,8 @@ def _plan(model: ProtocolModel, rules: Rules, decisions: tuple[Decision, ...]) -
         only_randomised=model.model.randomised_only,
         times=model.model.times,
         subgroups=tuple(model.questions.subgroups),
+        response_rate=_NAN if model.readings.response_rate is None else model.readings.response_rate,
+        instruments=tuple(Instrument(i.name, i.sd, i.unit) for i in model.readings.instruments),
         moderators=tuple(
             Moderator(m.column, m.label or m.column.replace("_", " "), m.kind, m.unit, m.per)
             for m in model.moderators

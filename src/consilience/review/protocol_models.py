@@ -125,6 +125,17 @@ class ModeratorColumn(Section):
     per: Number = Field(default=1.0, gt=0)
 
 
+class DeclaredInstrument(Section):
+    name: Name
+    sd: Number = Field(gt=0)
+    unit: str = ""
+
+
+class Readings(Section):
+    response_rate: Number | None = Field(default=None, gt=0, lt=1)
+    instruments: list[DeclaredInstrument] = []
+
+
 class Sensitivity(Section):
     run: list[SensitivityName] = Field(default=list(SENSITIVITY))
 
@@ -149,6 +160,7 @@ class ProtocolModel(Section):
     model: Model = Model()
     questions: Questions = Questions()
     moderators: list[ModeratorColumn] = []
+    readings: Readings = Readings()
     sensitivity: Sensitivity = Sensitivity()
     imputation: Imputation = Imputation()
     decisions: list[DeclaredDecision] = []

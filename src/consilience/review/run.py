@@ -8,8 +8,21 @@ from pathlib import Path
 from ..base.distributions import normal_isf
 from ..base.errors import InputError
 from ..effects import count_people, trial_effects, trial_ratios
+from ..effects.readings import readings
 from ..models import study_averages
-from ..records import Analysis, Course, Effects, Fit, Note, Plan, Question, Spec, StudyAverage
+from ..records import (
+    Analysis,
+    Course,
+    Effects,
+    Estimate,
+    Fit,
+    Note,
+    Plan,
+    Question,
+    Reading,
+    Spec,
+    StudyAverage,
+)
 from . import answer, methods
 from .estimates import pooled
 from .load import Loaded, load
@@ -70,6 +83,7 @@ def analyse(review: Loaded, *, progress: Progress | None = None) -> Analysis:
         references=methods.references(plan),
         assumptions=methods.assumptions(plan, effects),
         notes=_all_notes(review, effects, ratios, model),
+        readings=_readings(plan, overall),
         provenance=provenance(plan, inputs=review.inputs, protocol=review.protocol),
     )
 
@@ -128,6 +142,13 @@ def study_rows(primary: Primary) -> tuple[StudyAverage, ...]:
         )
     order = {name: i for i, name in enumerate(primary.plan.intervention_classes)}
     return tuple(sorted(rows, key=lambda s: (order.get(s.group, len(order)), s.group, s.study)))
+
+
+def _readings(plan: Plan, overall: Estimate) -> tuple[Reading, ...]:
+    if not overall.available:
+        return ()
+    limits = (overall.estimate, overall.ci_low, overall.ci_high)
+    return readings(*limits, response_rate=plan.response_rate, instruments=plan.instruments)
 
 
 def _all_notes(review: Loaded, effects: Effects, ratios: Effects, model: Fit | None) -> tuple[Note, ...]:

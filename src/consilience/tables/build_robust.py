@@ -64,6 +64,24 @@ def sensitivity_table(analysis: Analysis) -> Table:
     return Table("sensitivity", "Is it robust?", columns, tuple(rows), tuple(groups), (note,))
 
 
+def readings_table(analysis: Analysis) -> Table:
+    """The average effect in other words."""
+    level = f"{100 * analysis.plan.level:g}% CI"
+    columns = (
+        TableColumn("label", "Reading"),
+        TableColumn("value", "Value", "right", 1),
+        TableColumn("low", level, "right", 1, pair="high"),
+        TableColumn("high", "upper limit", "right", 1),
+        TableColumn("unit", "Unit"),
+        TableColumn("meaning", "How to read it"),
+    )
+    rows = tuple((r.label, r.value, r.low, r.high, r.unit, r.meaning) for r in analysis.readings)
+    note = (
+        "All are translations of the same g, for normal outcomes with equal SDs; none is a further finding."
+    )
+    return Table("readings", "The average effect in other words", columns, rows, notes=(note,))
+
+
 def tipping_table(analysis: Analysis) -> Table:
     """What would have to be true to change the conclusion."""
     columns = (
