@@ -179,8 +179,9 @@ def answer_line(analysis: Analysis) -> Line | None:
     e, relevance = analysis.overall, analysis.plan.relevance
     if not e.available:
         return None
-    # +-relevance twice over keeps the zero line and the threshold in sight and the labels apart
-    scale = make_scale([(e.pi_low, e.estimate, e.pi_high), (-2 * relevance, 0.0, 3 * relevance)])
+    # everything is shown whole; twice the relevance keeps the zero line and the threshold in sight and labels apart
+    shown = (e.pi_low, e.ci_low, e.estimate, e.ci_high, e.pi_high, -2 * relevance, 3 * relevance)
+    scale = make_scale((x, x, x) for x in shown if math.isfinite(x))
     has_pi = math.isfinite(e.pi_low) and math.isfinite(e.pi_high)
     caption = (
         f"The answer on one line. Diamond: average benefit, {number(e.estimate)}; its width is the "
