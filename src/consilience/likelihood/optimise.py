@@ -9,7 +9,7 @@ Source: Gilmour, Thompson & Cullis (1995); Bertsekas (1982) for the projection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -115,10 +115,10 @@ def observed_information(
 
 
 def climb(
-    objective: Objective, start: np.ndarray, box: Box, *, known: Maximum | None = None
+    objective: Objective, start: np.ndarray, box: Box, *, known: Sequence[Maximum] = ()
 ) -> Maximum | None:
     """The local maximum uphill from `start`; None if the likelihood does not exist there, or once it is plain that the
-    climb leads to the `known` maximum."""
+    climb leads to one of the `known` maxima."""
     theta = np.clip(start, box.lower, box.upper)
     at = objective(theta, True)
     if at is None:
@@ -131,7 +131,7 @@ def climb(
         score = scaled_score(at, moving)
         if score < AIM:
             break
-        if known is not None and _arriving(theta, at, known):
+        if any(_arriving(theta, at, one) for one in known):
             return None
         near = at.observed is not None and score < NEAR
         slow = near or score > SLOW * previous
@@ -215,6 +215,7 @@ def maximise(
         earlier one, so the result is deterministic.
     """
     best: Maximum | None = None
+    known: list[Maximum] = []
     chosen: list[np.ndarray] = []
     for start in starts:
         if len(chosen) >= most_climbs:
@@ -222,9 +223,12 @@ def maximise(
         if any(_near(start, other) for other in chosen):
             continue
         chosen.append(start)
-        found = climb(objective, start, box, known=best)
-        found = found if found is None else escape(objective, found, box)
-        if found is not None and (best is None or found.evaluation.loglik > best.evaluation.loglik + 1e-10):
+        found = climb(objective, start, box, known=known)
+        if found is None:
+            continue
+        found = escape(objective, found, box)
+        known.append(found)
+        if best is None or found.evaluation.loglik > best.evaluation.loglik + 1e-10:
             best = found
     return best, len(chosen)
 

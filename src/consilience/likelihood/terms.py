@@ -274,7 +274,8 @@ def _structure(term: Inner, *, names: list[str], levels: list[object], most: int
         distance = np.asarray(term.distance, dtype=float)
         return correlated(spatial(kind, distance), names=which, fixed=fixed, shape=_range(distance, rho))
     lower = {"CS": -1 / max(most - 1, 1), "HCS": -1 / max(most - 1, 1), "CAR": 0.0}.get(kind, -1.0)
-    shape = Parameter("rho", unit=0, lower=lower, upper=1.0, fixed=rho, seed=0.5, more=(0.0, 0.95))
+    more = (0.0, 0.95, 0.9 * lower) if lower < 0 else (0.0, 0.95)
+    shape = Parameter("rho", unit=0, lower=lower, upper=1.0, fixed=rho, seed=0.5, more=more)
     if kind in ("CS", "HCS"):
         return correlated(exchangeable(size), names=which, fixed=fixed, shape=shape)
     times = np.array([float(str(x)) for x in levels]) if kind == "CAR" else np.arange(size, dtype=float)
