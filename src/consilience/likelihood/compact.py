@@ -63,9 +63,7 @@ def compact_objective(
     problem: Problem, layout: DenseLayout, *, reml: bool
 ) -> Callable[[np.ndarray, bool], CompactPoint | None]:
     """theta (q,), derivatives -> the likelihood there, None where M is not positive definite."""
-    base = np.zeros((problem.k, problem.k))
-    for rows, v in layout.v:
-        base[rows[:, :, None], rows[:, None, :]] = v
+    base = _sampling_covariance(layout, problem.k)
     parts = _parts(layout.terms, problem.k)
     data = np.column_stack([problem.x, problem.y])
     constant = -0.5 * problem.k * LOG_2PI
@@ -101,6 +99,14 @@ def compact_objective(
         return CompactPoint(loglik, found[0], found[1], bend, found[2] + bend, problem.k)
 
     return objective
+
+
+def _sampling_covariance(layout: DenseLayout, k: int) -> np.ndarray:
+    """V as one (k, k) matrix."""
+    result = np.zeros((k, k))
+    for rows, v in layout.v:
+        result[rows[:, :, None], rows[:, None, :]] = v
+    return result
 
 
 def _parts(terms: list[RandomTerm], k: int) -> list[_Part]:
