@@ -19,7 +19,9 @@ from consilience.review.selection import mark, pooled_rows
 from consilience.review.sensitivity import Primary, aggregate, leave_one_out, recomputed, verdict
 from consilience.review.tipping import bias_to_null, null_trials, with_null_trials
 
-REFERENCE = json.loads((Path(__file__).parent / "published" / "immune_primary_r.json").read_text(encoding="utf-8"))
+REFERENCE = json.loads(
+    (Path(__file__).parent / "published" / "immune_primary_r.json").read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,9 @@ def test_outcome_classes_agree_with_r(analysis):
         assert found[name].se == pytest.approx(se, rel=1e-6)
         assert found[name].df == pytest.approx(df, rel=1e-5)
     test = analysis.question("subgroup/outcome_class").test
-    assert [test.statistic, test.df2, test.p_value] == pytest.approx([out["f"], out["df_denom"], out["f_p"]], rel=1e-5)
+    assert [test.statistic, test.df2, test.p_value] == pytest.approx(
+        [out["f"], out["df_denom"], out["f_p"]], rel=1e-5
+    )
 
 
 def test_people_are_counted_once(analysis, primary):
@@ -96,7 +100,9 @@ def test_leave_one_out_is_a_refit_without_the_trial(primary):
     assert len(found) == primary.effects.n_studies
     rest = primary.effects.take(primary.effects.study != "Goldberg2014_DPP")
     direct = fit(rest, Spec.che(), design=Design.intercept(rest.k))
-    assert found["without/Goldberg2014_DPP"].estimate.estimate == pytest.approx(direct.coefficients.estimate[0], rel=1e-10)
+    assert found["without/Goldberg2014_DPP"].estimate.estimate == pytest.approx(
+        direct.coefficients.estimate[0], rel=1e-10
+    )
     assert found["without/Goldberg2014_DPP"].estimate.n_trials == primary.effects.n_studies - 1
 
 
@@ -107,7 +113,9 @@ def test_aggregate_is_the_generalised_mean_of_each_trial(primary):
     inverse = np.linalg.inv(primary.effects.covariance()[np.ix_(rows, rows)])
     at = averages.study.tolist().index("Kamioka2009")
     assert averages.v[at] == pytest.approx(1 / inverse.sum(), rel=1e-10)
-    assert averages.y[at] == pytest.approx((inverse @ primary.effects.y[rows]).sum() / inverse.sum(), rel=1e-10)
+    assert averages.y[at] == pytest.approx(
+        (inverse @ primary.effects.y[rows]).sum() / inverse.sum(), rel=1e-10
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +147,12 @@ def test_null_trials_is_the_smallest_number_that_does_it(primary):
     tip = null_trials(primary)
     m = int(tip.value)
     typical = float(
-        np.median([1 / np.linalg.inv(primary.effects.take(primary.effects.study == s).covariance()).sum() for s in primary.effects.studies])
+        np.median(
+            [
+                1 / np.linalg.inv(primary.effects.take(primary.effects.study == s).covariance()).sum()
+                for s in primary.effects.studies
+            ]
+        )
     )
 
     def average(extra: int) -> float:
@@ -183,7 +196,13 @@ def test_running_twice_gives_the_same_bytes(folder, tmp_path):
         analysis = consilience.run(folder)
         path = consilience.write_report(analysis, tmp_path / name)
         assert path == tmp_path / name / "report.html"
-        written.append({p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()})
+        written.append(
+            {
+                p.relative_to(tmp_path / name): p.read_bytes()
+                for p in (tmp_path / name).rglob("*")
+                if p.is_file()
+            }
+        )
     assert written[0].keys() == written[1].keys()
     different = [str(p) for p in written[0] if written[0][p] != written[1][p]]
     assert different == []
