@@ -18,7 +18,7 @@ def readings(
     low: float,
     high: float,
     *,
-    response_rate: float = float("nan"),
+    response_rate: float | None = None,
     instruments: Sequence[Instrument] = (),
 ) -> tuple[Reading, ...]:
     """What a pooled g with its interval means in other words; the limits go through the same transform.
@@ -26,7 +26,7 @@ def readings(
     Parameters
     ----------
     g, low, high : estimate and limits, positive = benefit.
-    response_rate : share of people who do well without the treatment, for response and number needed to treat; NaN =
+    response_rate : share of people who do well without the treatment, for response and number needed to treat; None =
         not declared, so neither is given.
     instruments : scales with a known SD, for raw units.
 
@@ -42,7 +42,7 @@ def readings(
         _overlap(three),
         _reading("besd", "binomial effect size display", BESD, "%", 100 * success_rates(three)[0]),
     ]
-    if np.isfinite(response_rate):
+    if response_rate is not None:
         text = f"share that does well with treatment where {100 * response_rate:g}% do without"
         found.append(_reading("response", "response", text, "%", 100 * risk_from_d(three, response_rate)))
         found.append(_number_needed(three, response_rate))

@@ -215,7 +215,7 @@ def _plan(model: ProtocolModel, rules: Rules, decisions: tuple[Decision, ...]) -
         only_randomised=model.model.randomised_only,
         times=model.model.times,
         subgroups=tuple(model.questions.subgroups),
-        response_rate=_NAN if model.readings.response_rate is None else model.readings.response_rate,
+        response_rate=model.readings.response_rate,
         instruments=tuple(Instrument(i.name, i.sd, i.unit) for i in model.readings.instruments),
         moderators=tuple(
             Moderator(m.column, m.label or m.column.replace("_", " "), m.kind, m.unit, m.per)
