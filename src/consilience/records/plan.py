@@ -165,9 +165,9 @@ class Plan(Shown):
     sensitivity: tuple[SensitivityName, ...] = (
         SENSITIVITY  # which analyses are repeated with one choice changed
     )
-    response_rate: float = float(
-        "nan"
-    )  # share that does well without treatment, for the number needed to treat
+    response_rate: float | None = (
+        None  # share that does well without treatment; gives a number needed to treat
+    )
     instruments: tuple[Instrument, ...] = ()
     surrogate: bool = True  # are the outcomes markers that stand in for how people fare?
     relevance: float = 0.2  # smallest g that matters to the reader
