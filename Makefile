@@ -38,7 +38,7 @@ bench: $(VENV)/.dev  ## side by side with R where it is installed
 	$(ONE_THREAD) $(BIN)/python -m benchmarks
 
 coverage: $(VENV)/.dev  ## do the 95% intervals cover a planted truth? writes docs/coverage.md (minutes)
-	$(ONE_THREAD) $(BIN)/python benchmarks/coverage.py
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.coverage
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m slow
 
 docs: $(VENV)/.dev  ## the generated pages of docs/
