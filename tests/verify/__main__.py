@@ -65,7 +65,8 @@ def main() -> int:
     parser.add_argument("--topic", action="append", help="only this file (name without .json); repeatable")
     parser.add_argument("--list", action="store_true", help="name every case that differs or is not covered")
     options = parser.parse_args()
-    console = Console()
+    plain = Console()
+    console = plain if plain.is_terminal else Console(width=110)  # logs have no width of their own
     files = sorted(
         p for p in Path(options.folder).glob("*.json") if not options.topic or p.stem in options.topic
     )
@@ -80,7 +81,7 @@ def main() -> int:
         "explained",
         "differ",
         "not covered",
-        "worst relative difference",
+        "worst relative",
         "seconds",
     )
     differing = 0
