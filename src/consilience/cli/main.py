@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, cast
 
 import typer
 
@@ -69,7 +70,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     try:
         result = app(args=list(arguments), prog_name="consilience", standalone_mode=False)
     except CommandLineError as error:
-        error.show()  # type: ignore[attr-defined]
+        cast(Any, error).show()  # every such error of click has it
         return 2
     except ConsilienceError as error:
         typer.echo(f"consilience: {error}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import SupportsFloat, cast
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def shown(value: object) -> str:
     """A cell as a person wrote it: text as it is, a number without needless decimals, "" if missing."""
     if isinstance(value, str):
         return value
-    number = float(value)  # type: ignore[arg-type]
+    number = float(cast(SupportsFloat, value))
     return "" if np.isnan(number) else f"{number:.12g}"
 
 

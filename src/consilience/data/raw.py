@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isnan
+from typing import SupportsFloat, cast
 
 from ..records import Note
 
@@ -54,7 +55,7 @@ def plain_cell(value: object) -> Cell:
     if isinstance(value, bool) or type(value).__name__ in {"bool_", "bool"}:
         return "yes" if value else "no"
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(cast(SupportsFloat, value))
     except (TypeError, ValueError):
         return str(value).strip()
     if isnan(number):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -69,12 +69,12 @@ def weeks_after(time: np.ndarray, weeks: np.ndarray, treatment_weeks: np.ndarray
     return np.where(np.isnan(after) & (time == "post"), 0.0, after)
 
 
-def _texts(values: object) -> np.ndarray:
-    return np.array(list(values), dtype=object)  # type: ignore[call-overload]
+def _texts(values: Iterable[object]) -> np.ndarray:
+    return np.array(list(values), dtype=object)
 
 
-def _floats(values: object) -> np.ndarray:
-    return np.array(list(values), dtype=float)  # type: ignore[call-overload]
+def _floats(values: Iterable[float]) -> np.ndarray:
+    return np.array(list(values), dtype=float)
 
 
 def _baseline_log_sd(c: Comparison, cells: Cells) -> float:

@@ -9,16 +9,16 @@ from ..records import Effects, OutcomeRule, Plan, Reported
 from .arm_view import ArmView, Choice, arm_sizes, joint_r, view
 from .assemble import Workings, assemble, candidates_in_use, choose_ways, list_dropped
 from .candidates import NAN, OUT_OF_RANGE, Candidate, Failure, both_known, standardise
-from .cells import Cells, resolve_cells
-from .contrast_numbers import ContrastNumbers, resolve_contrasts
+from .cells import Cells
+from .contrast_numbers import ContrastNumbers
 from .dependence import with_covariance
 from .imputation import imputation_notes, mark_r
-from .pairing import Comparison, pair_rows
+from .pairing import Comparison
 from .ppc import mean_covariance, mean_variance
 from .ratio_changes import log_changes, log_difference
 from .route_words import MADE, about_r
 from .routes_arms import sizes_failure
-from .trials import RChoice, choice_for, contrast_sizes, filled_numbers, undeclared
+from .trials import RChoice, choice_for, printed_numbers, undeclared
 
 EQUAL_CV = "the coefficient of variation after treatment is taken from before it (or the reverse)"
 
@@ -52,10 +52,7 @@ def ratio_workings(
     reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None
 ) -> Workings:
     """`trial_ratios` together with the numbers that each went through."""
-    cells = resolve_cells(reported.arms)
-    pairing = pair_rows(reported)
-    numbers = resolve_contrasts(reported.contrasts, *contrast_sizes(reported, pairing.comparisons, cells))
-    filled, more = filled_numbers(reported, plan, pairing.comparisons, cells)
+    cells, pairing, numbers, filled, more = printed_numbers(reported, plan)
     candidates: list[Candidate] = []
     groups: list[tuple[Comparison, OutcomeRule, range]] = []
     failures = list(pairing.failures)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..records import Effects, OutcomeRule, Plan, Reported
 from .arm_view import Choice, arm_sizes
@@ -16,7 +16,7 @@ from .cells import Cells, resolve_cells
 from .contrast_numbers import ContrastNumbers, resolve_contrasts
 from .dependence import with_covariance
 from .imputation import Filled, fill_missing, imputation_notes, mark_r
-from .pairing import Comparison, pair_rows
+from .pairing import Comparison, Pairing, pair_rows
 from .plausibility import effect_notes
 from .routes_arms import arm_candidates
 from .routes_contrasts import contrast_candidates
@@ -68,10 +68,7 @@ def trial_workings(
     reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None
 ) -> Workings:
     """`trial_effects` together with every way that was tried and the numbers it went through."""
-    cells = resolve_cells(reported.arms)
-    pairing = pair_rows(reported)
-    numbers = resolve_contrasts(reported.contrasts, *contrast_sizes(reported, pairing.comparisons, cells))
-    filled, more = filled_numbers(reported, plan, pairing.comparisons, cells)
+    cells, pairing, numbers, filled, more = printed_numbers(reported, plan)
     candidates: list[Candidate] = []
     groups: list[tuple[Comparison, OutcomeRule, range]] = []
     failures = list(pairing.failures)
@@ -106,7 +103,26 @@ def trial_workings(
     return Workings(replace(effects, notes=effects.notes + found), made, groups, candidates, sizes, cells)
 
 
-def filled_numbers(
+class Printed(NamedTuple):
+    """Everything printed, resolved: cells of the arms, comparisons, contrasts; and both filled where that is allowed."""
+
+    cells: Cells
+    pairing: Pairing
+    numbers: ContrastNumbers
+    filled: Filled | None
+    more: ContrastNumbers | None
+
+
+def printed_numbers(reported: Reported, plan: Plan) -> Printed:
+    """The common start of g and of the log ratios: what stands in the tables, arm by arm and contrast by contrast."""
+    cells = resolve_cells(reported.arms)
+    pairing = pair_rows(reported)
+    numbers = resolve_contrasts(reported.contrasts, *contrast_sizes(reported, pairing.comparisons, cells))
+    filled, more = _filled_numbers(reported, plan, pairing.comparisons, cells)
+    return Printed(cells, pairing, numbers, filled, more)
+
+
+def _filled_numbers(
     reported: Reported, plan: Plan, comparisons: Sequence[Comparison], cells: Cells
 ) -> tuple[Filled | None, ContrastNumbers | None]:
     """The tables and the resolved contrasts with what the protocol allows to fill in; None where it allows nothing."""

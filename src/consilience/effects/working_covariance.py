@@ -97,7 +97,8 @@ def _same(labels: Any, others: Any = None) -> np.ndarray:
 
 
 def _shared(pattern: Pattern, rows: np.ndarray) -> np.ndarray:
-    assert pattern.group1 is not None and pattern.group2 is not None  # noqa: PT018
+    assert pattern.group1 is not None
+    assert pattern.group2 is not None
     group1, group2 = np.asarray(pattern.group1)[rows], np.asarray(pattern.group2)[rows]
     n1 = np.ones(len(rows)) if pattern.size1 is None else np.asarray(pattern.size1, dtype=float)[rows]
     n2 = np.ones(len(rows)) if pattern.size2 is None else np.asarray(pattern.size2, dtype=float)[rows]

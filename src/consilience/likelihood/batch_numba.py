@@ -19,7 +19,7 @@ PER_TASK = 4_096
 
 
 @njit(cache=True, nogil=True)
-def _sums(case, t):  # type: ignore[no-untyped-def]
+def _sums(case, t):
     """Weights into w; returns their sum, the sum but the first, the weighted mean."""
     y, v, _, w = case
     total, others, weighted = 0.0, 0.0, 0.0
@@ -33,7 +33,7 @@ def _sums(case, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _ratio(case, t):  # type: ignore[no-untyped-def]
+def _ratio(case, t):
     """y'PPy / tr P (or / sum w)."""
     y, _, reml, w = case
     total, others, mean = _sums(case, t)
@@ -49,7 +49,7 @@ def _ratio(case, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _score(case, t):  # type: ignore[no-untyped-def]
+def _score(case, t):
     """log of `_ratio` and its derivative."""
     y, _, reml, w = case
     total, others, mean = _sums(case, t)
@@ -72,7 +72,7 @@ def _score(case, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _height(case, t):  # type: ignore[no-untyped-def]
+def _height(case, t):
     y, v, reml, w = case
     total, _, mean = _sums(case, t)
     value = 0.0
@@ -83,12 +83,12 @@ def _height(case, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _middle(low, high, scale):  # type: ignore[no-untyped-def]
+def _middle(low, high, scale):
     return low + (low + scale) * np.expm1(0.5 * np.log1p((high - low) / (low + scale)))
 
 
 @njit(cache=True, nogil=True)
-def _refine(case, low, high):  # type: ignore[no-untyped-def]
+def _refine(case, low, high):
     scale = case[1][0]
     t = _middle(low, high, scale)
     taken = 0
@@ -111,7 +111,7 @@ def _refine(case, low, high):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _consider(case, bracket, best):  # type: ignore[no-untyped-def]
+def _consider(case, bracket, best):
     """Refine the maximum in a bracket; keep it in best = (tau2, height, maxima, steps) if it is the highest."""
     t, taken = _refine(case, bracket[0], bracket[1])
     if best[2] == 0:
@@ -124,7 +124,7 @@ def _consider(case, bracket, best):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fine(case, ends, best):  # type: ignore[no-untyped-def]
+def _fine(case, ends, best):
     """Look between two grid points for maxima that the grid passed over."""
     low, high = ends
     scale = case[1][0]
@@ -140,7 +140,7 @@ def _fine(case, ends, best):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _one(case, bound, ratio, grid):  # type: ignore[no-untyped-def]
+def _one(case, bound, ratio, grid):
     """tau2, steps and number of maxima of one analysis."""
     n, scale = len(grid), case[1][0]
     reach = np.log1p(bound / scale)
@@ -167,7 +167,7 @@ def _one(case, bound, ratio, grid):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _many(arrays, reml, points, out):  # type: ignore[no-untyped-def]
+def _many(arrays, reml, points, out):
     """All analyses, (F, K) arrays, into out (3, F)."""
     y, v, bound = arrays
     w, ratio, grid = np.empty(y.shape[1]), np.empty(points), np.empty(points)

@@ -12,6 +12,7 @@ from ..inference.knapp_hartung import UNIVARIATE_TESTS, coefficients_of, moderat
 from ..likelihood.batch import ESTIMATORS, BatchFit, fit_batch
 from ..likelihood.moments import MOMENTS
 from ..records import Components, Design, Effects, Fit, FitStatistics, Intercept, Note, Optimum, Spec
+from ..records.fit import OptimumStatus
 
 ITERATED = ("SJIT", "PM", "PMM", "EB", "DLIT", "GENQM")
 MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estimates of other programs may sit at another."
@@ -118,9 +119,9 @@ def _optimum(batch: BatchFit, method: str, *, given: bool) -> Optimum:
     if method == "EE" or (method in MOMENTS and method not in ITERATED) or batch.df[0] <= 0:
         return Optimum("closed-form" if batch.df[0] > 0 or method == "EE" else "not-identified")
     tau2, steps = float(batch.tau2[0]), int(batch.steps[0])
-    status = "converged" if tau2 > 0 else "boundary"
+    status: OptimumStatus = "converged" if tau2 > 0 else "boundary"
     score = abs(float(batch.score[0])) if tau2 > 0 and method in ("ML", "REML") else 0.0
-    return Optimum(status, steps, score, int(batch.maxima[0]))  # type: ignore[arg-type]
+    return Optimum(status, steps, score, int(batch.maxima[0]))
 
 
 def _notes(batch: BatchFit, method: str) -> tuple[Note, ...]:

@@ -14,6 +14,7 @@ from .plan import Plan
 from .reported import Reported
 
 NAN = float("nan")
+EstimateScale = Literal["g", "percent", "slope"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,7 +32,7 @@ class Estimate(Shown):
 
     key: str
     label: str
-    scale: Literal["g", "percent", "slope"] = "g"
+    scale: EstimateScale = "g"
     estimate: float = NAN
     se: float = NAN
     ci_low: float = NAN

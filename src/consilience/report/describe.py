@@ -194,7 +194,7 @@ def _type(annotation: str) -> str:
     """A Python annotation as what JSON has."""
     words = {"str": "text", "float": "number or null", "int": "whole number", "bool": "true or false"}
     words |= {"Severity": "one of `error`, `warning`, `info`", "int | None": "whole number or null"}
-    words |= {"float | None": "number or null"}
+    words |= {"float | None": "number or null", "EstimateScale": "one of `g`, `percent`, `slope`"}
     if annotation in words:
         return words[annotation]
     if annotation.startswith("Literal["):

@@ -11,16 +11,17 @@ from ..base.distributions import t_two_sided
 from ..effects import count_people, count_unsized
 from ..models import fit, predict, study_averages
 from ..records import Design, Effects, Estimate, Fit, Spec
+from ..records.analysis import EstimateScale
 
 LOW_DF = 4.0
 LOW_DF_CAVEAT = "Too few trials to trust the interval and the p-value (fewer than 4 degrees of freedom)."
 
 
 def unavailable(
-    key: str, label: str, reason: str, *, effects: Effects | None = None, scale: str = "g"
+    key: str, label: str, reason: str, *, effects: Effects | None = None, scale: EstimateScale = "g"
 ) -> Estimate:
     """An estimate that cannot be had, with the reason in place of numbers."""
-    empty = Estimate(key, label, scale=scale, available=False, reason=reason)  # type: ignore[arg-type]
+    empty = Estimate(key, label, scale=scale, available=False, reason=reason)
     if effects is None or not effects.k:
         return empty
     return replace(

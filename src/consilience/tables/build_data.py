@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import SupportsFloat, cast
+
 import numpy as np
 
 from ..records import Analysis, Columns, Effects, Table, TableColumn
@@ -66,7 +68,7 @@ def plain(value: object) -> Cell:
         return value or None
     if isinstance(value, np.bool_ | bool):
         return "yes" if value else "no"
-    number = float(value)  # type: ignore[arg-type]
+    number = float(cast(SupportsFloat, value))
     return None if np.isnan(number) else number
 
 

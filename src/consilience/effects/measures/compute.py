@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from ...base.errors import InputError
 from ...base.options import choose
 from ...data.raw import cell_text, plain_cell
 from ...records import Effects, Note
+from ...records.note import Severity
 from .inputs import column_array, column_mapping, measure_inputs, rows_text
-from .measure import TO, Choices, Inputs, Measure, Options, Pair
+from .measure import TO, Choices, Inputs, Measure, Options, Pair, To
 from .registry import find_measure
 
 
@@ -75,7 +76,7 @@ def resolve_options(measure: Measure, choices: Mapping[str, Any]) -> Options:
     vtype = choose(
         str(choices.get("vtype", measure.vtypes[0])), measure.vtypes, what=f"vtype of {measure.id}"
     )
-    to = choose(str(choices.get("to", "only0")), TO, what="to")
+    to = cast(To, choose(str(choices.get("to", "only0")), TO, what="to"))
     add = float(choices.get("add", 0.5 if "to" in choices else measure.add))
     if not (np.isfinite(add) and add >= 0):
         raise InputError(f"add must be a number of at least 0; it is {add:g}.", code="impossible-input")
@@ -83,7 +84,7 @@ def resolve_options(measure: Measure, choices: Mapping[str, Any]) -> Options:
         vtype=vtype,
         correct=bool(choices.get("correct", True)),
         add=add,
-        to=to,  # type: ignore[arg-type]  # checked against TO
+        to=to,
         drop00=bool(choices.get("drop00", False)),
         flip=bool(choices.get("flip", False)),
     )
@@ -120,7 +121,7 @@ def _row_notes(measure: Measure, inputs: Inputs, options: Options, pair: Pair) -
     advice = f"Formula: {measure.formula}."
     if measure.add and options.to == "none":
         advice += " Tables with a zero need a continuity correction (to, add)."
-    said = (
+    said: tuple[tuple[str, Severity, np.ndarray, str, str], ...] = (
         ("missing-input", "warning", without & needed, "A needed number is missing in", ""),
         ("not-defined", "warning", without & ~needed, undefined, advice),
         ("variance-not-defined", "warning", ~without & np.isnan(v), "The variance is not defined in", advice),
@@ -130,5 +131,5 @@ def _row_notes(measure: Measure, inputs: Inputs, options: Options, pair: Pair) -
         rows = np.flatnonzero(where)
         if len(rows):
             text = f"{message[0].upper()}{message[1:]} {rows_text(rows)}."
-            notes.append(Note(code, severity, text, advice=what_to_do, rows=tuple(rows.tolist())))  # type: ignore[arg-type]
+            notes.append(Note(code, severity, text, advice=what_to_do, rows=tuple(rows.tolist())))
     return tuple(notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import only
-from ..ppc import ppc_g, ppc_variance
+from ..ppc import VarianceKind, ppc_g, ppc_variance
 from .means import log_mean_ratio
 from .measure import Inputs, Options, Pair
 
@@ -21,8 +21,8 @@ def controlled_g(inputs: Inputs, options: Options) -> Pair:
         _change(inputs, "1"), _change(inputs, "2"), sd_t=inputs["sd1"], sd_c=inputs["sd2"], n_t=n1, n_c=n2
     )
     k = 2 * (1 - inputs["r"]) * (1 / n1 + 1 / n2)
-    kind = "large-sample" if options.vtype == "LS" else "morris"
-    v = ppc_variance(y, k, n1 + n2, variance=kind)  # type: ignore[arg-type]
+    kind: VarianceKind = "large-sample" if options.vtype == "LS" else "morris"
+    v = ppc_variance(y, k, n1 + n2, variance=kind)
     return y, only(v > 0, v)
 
 
