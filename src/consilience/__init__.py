@@ -33,6 +33,7 @@ _PUBLIC = {
     "design_matrix": "data.formula",
     "fit": "models",
     "predict": "models",
+    "picture": "plots",
     "study_averages": "models",
     "wald_test": "inference",
     "write_report": "report",

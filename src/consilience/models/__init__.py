@@ -5,12 +5,14 @@ from .compare import likelihood_ratio_test
 from .fit import fit
 from .predict import predict
 from .profile import profile, profile_interval, profile_parameters
+from .refit import Refits, refit_many
 from .rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
 from .stratified import mantel_haenszel, peto_odds_ratio
 from .term_effects import row_residuals, term_effects
 from .wild_bootstrap import wild_bootstrap
 
 __all__ = [
+    "Refits",
     "fit",
     "likelihood_ratio_test",
     "mantel_haenszel",
@@ -19,6 +21,7 @@ __all__ = [
     "profile",
     "profile_interval",
     "profile_parameters",
+    "refit_many",
     "row_residuals",
     "shrunken_effects",
     "standardised_residuals",

@@ -41,7 +41,7 @@ def fit_univariate(effects: Effects, design: Design, spec: Spec) -> Fit:
     common = x.shape[1] == 1 and bool((x == 1).all())
     method = "EE" if not spec.terms else spec.method
     given = spec.terms[0].variance if spec.terms and isinstance(spec.terms[0], Intercept) else None
-    weights = _weights(effects, spec)
+    weights = weights_of_spec(effects, spec)
     batch = fit_batch(effects.y, effects.v, None if common else x, method=method, weights=weights, tau2=given)
     coefficients = coefficients_of(batch, design.names, test=spec.test, level=spec.level)
     others = moderators(x)
@@ -104,7 +104,8 @@ def _dependent(effects: Effects) -> np.ndarray | None:
     return None
 
 
-def _weights(effects: Effects, spec: Spec) -> np.ndarray | None:
+def weights_of_spec(effects: Effects, spec: Spec) -> np.ndarray | None:
+    """(k,) weights of the effects that a spec names; None for inverse variances."""
     if not spec.weights:
         return None
     if spec.weights == "equal":

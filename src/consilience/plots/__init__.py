@@ -3,12 +3,14 @@
 from .figures import FIGURES, all_figures, figure
 from .layout import Layout
 from .palette import palette_css
+from .picture import PICTURES, picture
 from .raster import draw, figure_png
 from .svg import figure_svg
 from .twin import text_twin
 
 __all__ = [
     "FIGURES",
+    "PICTURES",
     "Layout",
     "all_figures",
     "draw",
@@ -16,5 +18,6 @@ __all__ = [
     "figure_png",
     "figure_svg",
     "palette_css",
+    "picture",
     "text_twin",
 ]

@@ -1,0 +1,56 @@
+"""The figures of single records (influence, selection model, multiverse ...): record -> Layout -> file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import InputError
+from ..base.options import choose
+from ..io.atomic import write_atomic
+from .layout import Layout
+from .raster import figure_png
+from .svg import figure_svg
+from .twin import text_twin
+
+# record type -> kind of figure -> what lays it out; the first kind is the default
+PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {}
+FORMATS = (".svg", ".png", ".txt")
+
+
+def picture(record: Any, kind: str = "", *, path: str | Path | None = None) -> Layout:
+    """The figure of a record; written to `path` (.svg, .png, or .txt for its text twin) if one is given.
+
+    Parameters
+    ----------
+    kind : which of the record's figures; "" = the first.
+
+    Raises
+    ------
+    InputError ``no-picture`` for a record without a figure, ``picture-format`` for another ending of `path`;
+    OptionError for an unknown kind.
+    """
+    kinds = PICTURES.get(type(record))
+    if kinds is None:
+        known = ", ".join(sorted(t.__name__ for t in PICTURES))
+        raise InputError(
+            f"There is no figure of a {type(record).__name__}; there are figures of: {known}.",
+            code="no-picture",
+        )
+    layout = kinds[choose(kind, kinds, what="figure") if kind else next(iter(kinds))](record)
+    if path is not None:
+        _write(layout, Path(path))
+    return layout
+
+
+def _write(layout: Layout, path: Path) -> None:
+    if path.suffix not in FORMATS:
+        raise InputError(
+            f'A figure can be written to {", ".join(FORMATS)}, not to "{path.name}".', code="picture-format"
+        )
+    if path.suffix == ".png":
+        content = figure_png(layout)
+    else:
+        content = (figure_svg(layout) if path.suffix == ".svg" else text_twin(layout)).encode("utf-8")
+    write_atomic(path, content)
