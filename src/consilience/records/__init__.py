@@ -30,6 +30,17 @@ from .fit import (
     StudyAverages,
     TestResult,
 )
+from .influence import (
+    Baujat,
+    Collinearity,
+    Cumulative,
+    Influence,
+    LeaveOneOut,
+    Quantiles,
+    Radial,
+    Refitted,
+    Residuals,
+)
 from .note import Note
 from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
 from .reported import Reported
@@ -38,13 +49,16 @@ from .table import Table, TableColumn
 
 __all__ = [
     "Analysis",
+    "Baujat",
     "Block",
     "Bound",
     "Coefficients",
+    "Collinearity",
     "Columns",
     "Components",
     "Correlation",
     "Course",
+    "Cumulative",
     "Decision",
     "Dependence",
     "Design",
@@ -58,11 +72,13 @@ __all__ = [
     "Heterogeneity",
     "HeterogeneityIntervals",
     "Imputation",
+    "Influence",
     "Inner",
     "Instrument",
     "Intercept",
     "Interval",
     "Known",
+    "LeaveOneOut",
     "Moderator",
     "Note",
     "Optimum",
@@ -73,9 +89,13 @@ __all__ = [
     "PrintedCell",
     "PrintedRow",
     "Provenance",
+    "Quantiles",
     "Question",
+    "Radial",
     "Reading",
+    "Refitted",
     "Reported",
+    "Residuals",
     "Scale",
     "Scenario",
     "Slopes",
