@@ -3,5 +3,6 @@
 from .cumulative import cumulative
 from .influence import influence
 from .leave_one_out import leave_one_out
+from .pieces import hat_matrix
 
-__all__ = ["cumulative", "influence", "leave_one_out"]
+__all__ = ["cumulative", "hat_matrix", "influence", "leave_one_out"]

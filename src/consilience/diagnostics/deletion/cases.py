@@ -32,7 +32,7 @@ class Cases:
     @property
     def keep(self) -> np.ndarray:
         """(n, k) the effects that stay when each is left out."""
-        return self.code[None, :] != np.arange(self.n)[:, None]
+        return np.asarray(self.code[None, :] != np.arange(self.n)[:, None])
 
     def rows(self) -> list[np.ndarray]:
         """The rows of each."""

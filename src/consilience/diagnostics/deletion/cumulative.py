@@ -79,9 +79,9 @@ def _ranks(cases: Cases, values: np.ndarray, *, descending: bool) -> tuple[np.nd
     best: list[float | str | None] = [None] * cases.n
     for i, x in zip(cases.code.tolist(), listed, strict=True):
         first = best[i]
-        if x is not None and (first is None or (x > first if descending else x < first)):  # type: ignore[operator]
+        if x is not None and (first is None or (x > first if descending else x < first)):
             best[i] = x
-    distinct = sorted({x for x in best if x is not None}, reverse=descending)  # type: ignore[type-var]
+    distinct = sorted({x for x in best if x is not None}, reverse=descending)
     place = {x: r for r, x in enumerate(distinct)}
     rank = np.array([cases.n if x is None else place[x] for x in best], dtype=np.intp)
     return rank, ["" if x is None else x if isinstance(x, str) else f"{x:g}" for x in best]
@@ -100,4 +100,3 @@ def _rule(order: str, *, descending: bool, ties: Ties, missing: int) -> str:
     how = "in the order of the rows" if ties == "row" else "together"
     last = "" if not missing else f"; {plural(missing, 'case')} without a value last"
     return f"Added {way}; equal values {how}{last}."
-

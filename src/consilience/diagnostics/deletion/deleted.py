@@ -87,16 +87,17 @@ def without_each(fit: Fit, cases: Cases, *, reestimate: bool) -> Deleted:
 
 def _fixed(fit: Fit) -> Fit:
     """The model with its variances given as they are; needed only where weights or Knapp-Hartung rule out `_held`."""
-    if not all(isinstance(term, Intercept) for term in fit.spec.terms):
+    terms = tuple(
+        replace(term, variance=float(value))
+        for term, value in zip(fit.spec.terms, fit.components.variance, strict=False)
+        if isinstance(term, Intercept)
+    )
+    if len(terms) < len(fit.spec.terms):
         raise InputError(
             "Variances cannot be held in a model with weights of its own and structured random effects.",
             code="hold-variances",
             advice="Use reestimate=True.",
         )
-    terms = tuple(
-        replace(term, variance=float(value))
-        for term, value in zip(fit.spec.terms, fit.components.variance, strict=True)
-    )
     return replace(fit, spec=replace(fit.spec, terms=terms))
 
 

@@ -161,7 +161,9 @@ def _rules(n: int, p: int) -> tuple[dict[str, float], tuple[str, ...]]:
 def _notes(fit: Fit, base: Fit, gone: Deleted) -> tuple[Note, ...]:
     notes = []
     if base.spec.test != fit.spec.test:
-        message = f"Distances and ratios use the covariance of the model, not the {fit.spec.test} one of the fit."
+        message = (
+            f"Distances and ratios use the covariance of the model, not the {fit.spec.test} one of the fit."
+        )
         notes.append(Note("model-covariance", "info", message))
     missing = sum(bool(r) for r in gone.reason)
     if missing:

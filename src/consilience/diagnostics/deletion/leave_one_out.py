@@ -19,6 +19,4 @@ def leave_one_out(fit: Fit, *, by: str = "study", coefficient: str = "") -> Leav
     Raises InputError ``unknown-column``, OptionError for an unknown coefficient.
     """
     cases = cases_of(fit.effects, by)
-    return LeaveOneOut(
-        label=cases.label, by=cases.by, **refitted(fit, cases.keep, coefficient=coefficient)
-    )
+    return LeaveOneOut(label=cases.label, by=cases.by, **refitted(fit, cases.keep, coefficient=coefficient))

@@ -16,6 +16,7 @@ from ...inference.working import working_effects
 from ...likelihood.build import build
 from ...likelihood.gaussian import evaluate
 from ...likelihood.terms import RandomTerm, random_terms
+from ...models.univariate import weights_of_spec
 from ...records import Effects, Fit
 
 Blocks = list[tuple[np.ndarray, np.ndarray]]
@@ -46,7 +47,7 @@ class BlockMatrix:
     def parts(self, rows: np.ndarray) -> np.ndarray:
         """(c, m, m) entries of c groups of rows (c, m)."""
         if rows.shape[1] == 1:
-            return self.diagonal[rows][:, :, None]
+            return np.asarray(self.diagonal[rows][:, :, None])
         return np.array([self.part(group) for group in rows])
 
     @property
@@ -128,7 +129,9 @@ def pieces_of(fit: Fit, *, sampling_only: bool = False) -> Pieces:
 
 def sampling_covariance(effects: Effects) -> BlockMatrix:
     """V as blocks."""
-    blocks: Blocks = [(block.rows[None, :], block.matrix[None]) for block in effects.blocks if len(block.rows)]
+    blocks: Blocks = [
+        (block.rows[None, :], block.matrix[None]) for block in effects.blocks if len(block.rows)
+    ]
     alone = np.ones(effects.k, dtype=bool)
     for block in effects.blocks:
         alone[block.rows] = False
@@ -154,3 +157,18 @@ class Marginal:
             result = result + term.expand(g, rows[None, :])[0]
             start = stop
         return np.asarray(result)
+
+
+def estimator(fit: Fit, at: Pieces) -> np.ndarray:
+    """(p, k) the A with b = A y: (X'KX)^-1 X'K, or with the weights of the spec instead of K."""
+    weights = weights_of_spec(fit.effects, fit.spec)
+    if weights is None:
+        return np.asarray(at.root @ at.f.T)
+    root = np.sqrt(weights / weights.max())
+    basis, outer = np.linalg.qr(root[:, None] * fit.design.matrix)
+    return np.asarray(np.linalg.solve(outer, basis.T * root))
+
+
+def hat_matrix(fit: Fit) -> np.ndarray:
+    """(k, k) matrix that turns the effects into fitted values; its diagonal holds the hat values, its trace is p."""
+    return np.asarray(fit.design.matrix @ estimator(fit, pieces_of(fit)))
