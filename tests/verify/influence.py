@@ -104,7 +104,9 @@ def check(case: dict, datasets: dict, cases: dict) -> Outcome:
 
 
 def _read(case: dict, datasets: dict, cases: dict) -> Asked | None:
-    found = re.search(r"(?<![\w.])(" + "|".join(map(re.escape, (*CHECKS, "rma.mv", "rma"))) + r")\(", case["call"])
+    found = re.search(
+        r"(?<![\w.])(" + "|".join(map(re.escape, (*CHECKS, "rma.mv", "rma"))) + r")\(", case["call"]
+    )
     if found is None:
         return None
     inside = _inside(case["call"][found.end() :])

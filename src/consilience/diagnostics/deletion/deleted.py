@@ -76,6 +76,18 @@ def model_based(fit: Fit) -> Fit:
 
 def without_each(fit: Fit, cases: Cases, *, reestimate: bool) -> Deleted:
     """The deleted fits of a `model_based` fit."""
+    found = _without(fit, cases, reestimate=reestimate)
+    nothing = np.where([bool(why) for why in found.reason], np.nan, 0.0)
+    return replace(
+        found,
+        estimate=found.estimate + nothing[:, None],
+        covariance=found.covariance + nothing[:, None, None],
+        tau2=found.tau2 + nothing,
+        q=found.q + nothing,
+    )
+
+
+def _without(fit: Fit, cases: Cases, *, reestimate: bool) -> Deleted:
     if fit.spec.scale is not None:
         return _location_scale(fit, cases) if reestimate else _held(fit, cases)
     one_each = is_univariate(fit.effects, fit.spec)

@@ -79,8 +79,8 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
         cook=cook,
         covratio=covratio,
         dfbetas=dfbetas,
-        tau2=np.where([bool(r) for r in gone.reason], np.nan, gone.tau2),
-        q=np.where([bool(r) for r in gone.reason], np.nan, gone.q),
+        tau2=gone.tau2,
+        q=gone.q,
         outlier=p_value < OUTLIER,
         influential=influential,
         reason=gone.reason,
@@ -136,8 +136,9 @@ def _on_coefficients(
     scale = np.sqrt(np.diag(whole))
     inverse = np.linalg.inv(np.linalg.cholesky(whole / np.outer(scale, scale)))
     cook = np.sum(((shift / scale) @ inverse.T) ** 2, axis=1)
-    turned = inverse @ (covariance / np.outer(scale, scale)) @ inverse.T
-    return cook, np.linalg.det(turned)
+    ratio, known = np.full(len(shift), np.nan), np.isfinite(covariance).all(axis=(1, 2))
+    ratio[known] = np.linalg.det(inverse @ (covariance[known] / np.outer(scale, scale)) @ inverse.T)
+    return cook, ratio
 
 
 def _rules(n: int, p: int) -> tuple[dict[str, float], tuple[str, ...]]:
