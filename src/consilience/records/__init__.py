@@ -30,24 +30,45 @@ from .fit import (
     StudyAverages,
     TestResult,
 )
+from .multiverse import (
+    AlternativeSummary,
+    Contribution,
+    Dimension,
+    Movement,
+    MultiverseResult,
+    Support,
+)
 from .note import Note
-from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
+from .plan import (
+    Correlation,
+    Decision,
+    Dependence,
+    Imputation,
+    Instrument,
+    Moderator,
+    Multiverse,
+    OutcomeRule,
+    Plan,
+)
 from .reported import Reported
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
+    "AlternativeSummary",
     "Analysis",
     "Block",
     "Bound",
     "Coefficients",
     "Columns",
     "Components",
+    "Contribution",
     "Correlation",
     "Course",
     "Decision",
     "Dependence",
     "Design",
+    "Dimension",
     "Dropped",
     "Effects",
     "Estimate",
@@ -64,6 +85,9 @@ __all__ = [
     "Interval",
     "Known",
     "Moderator",
+    "Movement",
+    "Multiverse",
+    "MultiverseResult",
     "Note",
     "Optimum",
     "OutcomeRule",
@@ -84,6 +108,7 @@ __all__ = [
     "Structure",
     "StudyAverage",
     "StudyAverages",
+    "Support",
     "Table",
     "TableColumn",
     "Term",
