@@ -9,13 +9,18 @@ from typing import Any
 from ..base.errors import InputError
 from ..base.options import choose
 from ..io.atomic import write_atomic
+from ..records import MultiverseResult
 from .layout import Layout
+from .movement import movement_bars
 from .raster import figure_png
+from .specification_curve import specification_curve
 from .svg import figure_svg
 from .twin import text_twin
 
 # record type -> kind of figure -> what lays it out; the first kind is the default
-PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {}
+PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
+    MultiverseResult: {"curve": specification_curve, "movement": movement_bars},
+}
 FORMATS = (".svg", ".png", ".txt")
 
 

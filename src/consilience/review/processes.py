@@ -39,7 +39,7 @@ def run_jobs(jobs: Sequence[Job], *, tell: Tell, workers: int | None) -> list[Po
     tell : is told how many sets of how many are done.
     """
     total = sum(len(job.data) for job in jobs)
-    context = _context(workers, total)
+    context = _context(workers, total) if len(jobs) > 1 else None
     results: dict[int, PooledMeans] = {}
     done = 0
     if context is not None:
