@@ -21,7 +21,9 @@ from ..records import (
     Residuals,
 )
 from .influence import influence_panels
+from ..records import MultiverseResult
 from .layout import Layout
+from .movement import movement_bars
 from .raster import figure_png
 from .refitted import cumulative_forest, leave_one_out_forest
 from .residual_plots import (
@@ -32,6 +34,7 @@ from .residual_plots import (
     radial_plot,
     residuals_plot,
 )
+from .specification_curve import specification_curve
 from .svg import figure_svg
 from .twin import text_twin
 
@@ -45,6 +48,7 @@ PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
     Quantiles: {"quantiles": quantiles_plot},
     Radial: {"radial": radial_plot},
     Residuals: {kind: partial(residuals_plot, kind=kind) for kind in KINDS},
+    MultiverseResult: {"curve": specification_curve, "movement": movement_bars},
 }
 FORMATS = (".svg", ".png", ".txt")
 

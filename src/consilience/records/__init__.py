@@ -40,14 +40,32 @@ from .influence import (
     Radial,
     Refitted,
     Residuals,
+from .multiverse import (
+    AlternativeSummary,
+    Contribution,
+    Dimension,
+    Movement,
+    MultiverseResult,
+    Support,
 )
 from .note import Note
-from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
+from .plan import (
+    Correlation,
+    Decision,
+    Dependence,
+    Imputation,
+    Instrument,
+    Moderator,
+    Multiverse,
+    OutcomeRule,
+    Plan,
+)
 from .reported import Reported
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
+    "AlternativeSummary",
     "Analysis",
     "Baujat",
     "Block",
@@ -56,12 +74,14 @@ __all__ = [
     "Collinearity",
     "Columns",
     "Components",
+    "Contribution",
     "Correlation",
     "Course",
     "Cumulative",
     "Decision",
     "Dependence",
     "Design",
+    "Dimension",
     "Dropped",
     "Effects",
     "Estimate",
@@ -80,6 +100,9 @@ __all__ = [
     "Known",
     "LeaveOneOut",
     "Moderator",
+    "Movement",
+    "Multiverse",
+    "MultiverseResult",
     "Note",
     "Optimum",
     "OutcomeRule",
@@ -104,6 +127,7 @@ __all__ = [
     "Structure",
     "StudyAverage",
     "StudyAverages",
+    "Support",
     "Table",
     "TableColumn",
     "Term",

@@ -1,8 +1,10 @@
 """Records -> Table -> text, Markdown, HTML, LaTeX, CSV rows or a data frame."""
 
 from . import show_influence  # noqa: F401 - registers its records with `show`
+from . import show_multiverse  # noqa: F401 - registers what print() shows
 from .build_all import all_tables
 from .build_estimates import estimate_table
+from .build_multiverse import alternatives_table, movement_table, specifications_table
 from .html import table_id, to_html
 from .latex import to_latex
 from .markdown import to_markdown
@@ -12,10 +14,13 @@ from .text import to_text
 
 __all__ = [
     "all_tables",
+    "alternatives_table",
     "csv_rows",
     "estimate_table",
+    "movement_table",
     "show",
     "show_html",
+    "specifications_table",
     "table_id",
     "to_dataframe",
     "to_html",
