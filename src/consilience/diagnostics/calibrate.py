@@ -34,11 +34,11 @@ from ..records.calibration import (
 Progress = Callable[[str, int, int], None]
 COMPARED = ("CR2", "knapp-hartung", "t", "z")
 LABELS = {
-    "CR2": "CR2, Satterthwaite df",
+    "CR2": "CR2, Satterthwaite",
     "knapp-hartung": "Knapp-Hartung",
-    "knapp-hartung-floor": "Knapp-Hartung, floor at one",
-    "t": "model-based, t",
-    "z": "model-based, z (Wald)",
+    "knapp-hartung-floor": "Knapp-Hartung, floor",
+    "t": "t, k \u2212 p df",
+    "z": "Wald z",
 }
 PUBLISHED_HALF, PUBLISHED_FIFTH = Selection(0.5), Selection(0.2)
 POINTS = 31  # of the power curve
@@ -242,9 +242,7 @@ def _scenario(task: _Task, key: str, label: str, theta: np.ndarray) -> Calibrati
     )
 
 
-def _method(
-    task: _Task, test: str, found: ManyTests, tau2: tuple[np.ndarray, float]
-) -> MethodCalibration:
+def _method(task: _Task, test: str, found: ManyTests, tau2: tuple[np.ndarray, float]) -> MethodCalibration:
     half = found.half(task.fit.spec.level)[:, task.at]
     inside = np.abs(found.estimate[:, task.at] - task.truth) <= half
     return MethodCalibration(

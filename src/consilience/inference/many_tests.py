@@ -105,7 +105,7 @@ def _part(
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """(estimate, se, df), each (F, p), per test."""
     setup, layout = design.setup, design.setup.problem.layout
-    n, p = len(y), design.x.shape[1]
+    n = len(y)
     entries = np.zeros((n, 1 + sum(1 + int(np.max(i)) for i in design.index)))
     for i in range(n):
         blocks = layout.covariances(setup.scale_theta(theta[i], -1))

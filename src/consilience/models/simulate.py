@@ -47,7 +47,7 @@ class Sampler:
         result = np.empty(z.shape)
         for rows, matrix in matrices:
             result[:, rows] = np.einsum("gij,ngj->ngi", matrix, z[:, rows], optimize=True)
-        return np.ldexp(self.layout.from_working(result.T).T, self.exponent)
+        return np.asarray(np.ldexp(self.layout.from_working(result.T).T, self.exponent))
 
 
 def sampler(fit: Fit, *, theta: np.ndarray | None = None) -> Sampler:

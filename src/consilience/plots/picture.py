@@ -9,13 +9,17 @@ from typing import Any
 from ..base.errors import InputError
 from ..base.options import choose
 from ..io.atomic import write_atomic
+from ..records.calibration import Calibration
+from .calibration import coverage_figure, power_figure
 from .layout import Layout
 from .raster import figure_png
 from .svg import figure_svg
 from .twin import text_twin
 
 # record type -> kind of figure -> what lays it out; the first kind is the default
-PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {}
+PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
+    Calibration: {"coverage": coverage_figure, "power": power_figure},
+}
 FORMATS = (".svg", ".png", ".txt")
 
 

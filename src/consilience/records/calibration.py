@@ -129,8 +129,13 @@ class Calibration(Shown):
     n_studies: int
     scenarios: tuple[CalibrationScenario, ...]
     selected: tuple[SelectedScenario, ...]
-    share_method: str = "Clopper-Pearson"
+    share_method: str = "Clopper-Pearson; prediction intervals: normal"
     notes: tuple[Note, ...] = field(default=())
+
+    @property
+    def quantity(self) -> str:
+        """The coefficient in words."""
+        return "average effect" if self.coefficient == "intercept" else self.coefficient
 
     @property
     def fitted(self) -> CalibrationScenario:
