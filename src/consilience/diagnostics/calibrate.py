@@ -26,8 +26,8 @@ from ..records.calibration import (
     Calibration,
     CalibrationScenario,
     MethodCalibration,
+    PublicationRule,
     SelectedScenario,
-    Selection,
     Share,
 )
 
@@ -40,7 +40,7 @@ LABELS = {
     "t": "t, k \u2212 p df",
     "z": "Wald z",
 }
-PUBLISHED_HALF, PUBLISHED_FIFTH = Selection(0.5), Selection(0.2)
+PUBLISHED_HALF, PUBLISHED_FIFTH = PublicationRule(0.5), PublicationRule(0.2)
 POINTS = 31  # of the power curve
 PART = 50  # replicates refitted between two reports of progress
 
@@ -82,7 +82,7 @@ def calibrate(
     *,
     replicates: int = 1000,
     effect: float = 0.2,
-    selection: Sequence[Selection] = (PUBLISHED_HALF, PUBLISHED_FIFTH),
+    selection: Sequence[PublicationRule] = (PUBLISHED_HALF, PUBLISHED_FIFTH),
     coefficient: str = "",
     rng: np.random.Generator,
     progress: Progress | None = None,
@@ -292,7 +292,7 @@ def mean_share(chance: np.ndarray) -> Share:
     return Share(p, se, max(p - 1.96 * se, 0.0), min(p + 1.96 * se, 1.0), len(chance))
 
 
-def _selected(task: _Task, rule: Selection, truth: float) -> SelectedScenario:
+def _selected(task: _Task, rule: PublicationRule, truth: float) -> SelectedScenario:
     x = task.fit.design.matrix
     beta = task.fit.coefficients.estimate.copy()
     beta[task.at] = truth

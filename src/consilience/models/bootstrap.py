@@ -22,7 +22,7 @@ from .simulate import simulate
 
 Kind = Literal["parametric", "cluster"]
 KINDS: dict[Kind, str] = {
-    "parametric": "data sets drawn from the fitted model",
+    "parametric": "drawn from the fitted model",
     "cluster": "clusters drawn with replacement",
 }
 Z95 = 1.959963984540054
@@ -102,9 +102,7 @@ def _described(drawn: _Drawn, fit: Fit, kind: Kind) -> Bootstrap:
     q, values = len(drawn.names), drawn.found.values
     failed = int(np.sum(~np.isfinite(values).any(axis=1)))
     if failed > len(values) - 20:
-        raise InputError(
-            f"{failed} of {len(values)} data sets could not be fitted.", code="bootstrap-failed"
-        )
+        raise InputError(f"{failed} of {len(values)} data sets could not be fitted.", code="bootstrap-failed")
     numbers = {name: np.full(q, np.nan) for name in ("bias", "se", "bias_error", "se_error")}
     tables = [{kind_: np.full(q, np.nan) for kind_ in BOOTSTRAP_INTERVALS} for _ in range(4)]
     notes = [
@@ -174,14 +172,18 @@ def _limits(
 
 
 def quantile(ordered: np.ndarray, p: float, *, spread: float | None = None) -> tuple[float, float]:
-    """The p quantile of sorted draws, at position p (R + 1), and the half-width of its 95% Monte-Carlo interval.
+    """The p quantile of sorted draws, at position p (R + 1), and the half-width of its 95% Monte-Carlo interval; NaN
+    where that reaches beyond the draws on both sides, so that more of them are needed.
 
     spread : standard error of the share below the limit; None = sqrt(p (1 - p) / R), as of an order statistic.
     """
     near = Z95 * (np.sqrt(p * (1 - p) / len(ordered)) if spread is None else spread)
-    places = np.clip([p, p - near, p + near], 0.0, 1.0)
-    at, low, high = np.quantile(ordered, places, method="weibull")
-    return float(at), float(high - low) / 2
+    first, last = 1 / (len(ordered) + 1), len(ordered) / (len(ordered) + 1)
+    at, low, high = np.quantile(ordered, np.clip([p, p - near, p + near], 0.0, 1.0), method="weibull")
+    inside = [
+        float(gap) for gap, kept in ((at - low, p - near >= first), (high - at, p + near <= last)) if kept
+    ]
+    return float(at), float(np.mean(inside)) if inside and first <= p <= last else np.nan
 
 
 def bca(
@@ -195,7 +197,9 @@ def bca(
     result = []
     for p in ((1 - level) / 2, (1 + level) / 2):
         at = bca_level(share, a, p)
-        slope = (bca_level(min(share + 1e-5, 1 - 1e-9), a, p) - bca_level(max(share - 1e-5, 1e-9), a, p)) / 2e-5
+        slope = (
+            bca_level(min(share + 1e-5, 1 - 1e-9), a, p) - bca_level(max(share - 1e-5, 1e-9), a, p)
+        ) / 2e-5
         # the level moves with the simulated share below the estimate, and the limit with the share below itself
         variance = at * (1 - at) + slope**2 * share * (1 - share) - 2 * slope * (min(share, at) - share * at)
         result.append(quantile(ordered, at, spread=float(np.sqrt(max(variance, 0.0) / len(ordered)))))

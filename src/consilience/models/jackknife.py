@@ -41,13 +41,15 @@ def jackknife(
     report = progress or (lambda stage, done, total: None)
     names, estimate = named_quantities(fit, quantity)
     if len(labels) < 2:
-        raise InputError(f'There is one level of "{by}" only; nothing is left without it.', code="too-few-clusters")
+        raise InputError(
+            f'There is one level of "{by}" only; nothing is left without it.', code="too-few-clusters"
+        )
     found = follow(fit, quantity, keep=codes[None] != np.arange(len(labels))[:, None], progress=report).values
     good = np.isfinite(found).any(axis=1)
     m = int(good.sum())
     if m < 2:
         raise InputError(
-            f"Only {m} of {len(labels)} levels of \"{by}\" can be left out.", code="too-few-clusters"
+            f'Only {m} of {len(labels)} levels of "{by}" can be left out.', code="too-few-clusters"
         )
     mean = found[good].mean(axis=0)
     bias = (m - 1) * (mean - estimate)

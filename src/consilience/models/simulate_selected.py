@@ -20,14 +20,14 @@ from ..base.errors import InputError
 from ..base.linalg import one_blas_thread, rows_by_size
 from ..likelihood.terms import partition
 from ..records import Fit
-from ..records.calibration import Selection
+from ..records.calibration import PublicationRule
 from .simulate import Sampler, sampler
 
 MOST_EFFECTS = 6_000  # a dense covariance of all effects is made
 
 
 def simulate_selected(
-    fit: Fit, rule: Selection, *, n: int, rng: np.random.Generator, mean: np.ndarray | None = None
+    fit: Fit, rule: PublicationRule, *, n: int, rng: np.random.Generator, mean: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
     """(n, k) data sets of published effects, and the share of candidates that the rule publishes.
 
@@ -57,7 +57,7 @@ def simulate_selected(
 def _by_study(
     fit: Fit,
     source: Sampler,
-    rule: Selection,
+    rule: PublicationRule,
     *,
     centre: np.ndarray,
     cluster: np.ndarray,
@@ -80,7 +80,7 @@ def _by_study(
 def _by_effect(
     fit: Fit,
     source: Sampler,
-    rule: Selection,
+    rule: PublicationRule,
     *,
     centre: np.ndarray,
     cluster: np.ndarray,
@@ -90,7 +90,8 @@ def _by_effect(
     k = len(centre)
     if k > MOST_EFFECTS:
         raise InputError(
-            f"Selection by effect needs at most {MOST_EFFECTS:,} effects, not {k:,}.", code="too-many-effects"
+            f"Selection by effect needs at most {MOST_EFFECTS:,} effects, not {k:,}.",
+            code="too-many-effects",
         )
     full = source.spread(np.eye(k))
     _independent(full, cluster, rows=cluster)

@@ -302,7 +302,7 @@ def _draw(rng: np.random.Generator, auxiliary: Auxiliary, shape: tuple[int, int]
     if auxiliary == "webb":
         points = np.sqrt(np.array([0.5, 1.0, 1.5]))
         six = np.concatenate([-points, points])
-        return np.asarray(six[(6 * rng.random(shape)).astype(np.intp)])
+        return np.asarray(six[rng.integers(0, 6, shape)])
     words = rng.integers(0, 2**64, size=(shape[0], -(-shape[1] // 64)), dtype=np.uint64)
     bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, count=shape[1], bitorder="little")
     return np.asarray(2.0 * bits - 1.0)

@@ -14,7 +14,7 @@ from .palette import GROUP_MARKERS
 from .plane import LEFT, MARGIN, Plane, axes, footnotes, legend, legend_width, symbol, vertical_line
 from .scale import Scale, ticks
 
-WIDTH, ROW, HEAD, PANEL = 520.0, 13.0, 17.0, 280.0
+WIDTH, ROW, HEAD = 520.0, 13.0, 17.0
 CURVE_WIDTH, CURVE_HEIGHT = 320.0, 220.0
 DASHES: tuple[tuple[float, ...], ...] = ((), (5.0, 2.5), (1.5, 2.0), (7.0, 2.0, 1.5, 2.0), (3.0, 3.0))
 
@@ -28,42 +28,28 @@ def tones(calibration: Calibration) -> dict[str, tuple[str, str]]:
 
 def coverage_figure(calibration: Calibration) -> Layout:
     """Coverage of each test's interval under each scenario with its 95% Monte-Carlo interval, against the nominal level."""
-    level, shown = calibration.level, tones(calibration)
-    every = [m for s in calibration.scenarios for m in s.methods if m.coverage.n]
-    low = min([level, *(m.coverage.low for m in every)])
-    high = max([level, *(m.coverage.high for m in every)])
-    pad = 0.06 * max(high - low, 0.02)
-    left = MARGIN + 8 + max(text_width(m.label + " *", SMALL) for m in calibration.fitted.methods) + 10
-    right = left + PANEL
-    scale = Scale(100 * (low - pad), 100 * min(high + pad, 1.0 + pad / 3), left, right)
+    level, shown = 100 * calibration.level, tones(calibration)
+    scale = _coverage_scale(calibration)
     items: list[Item] = []
     y = MARGIN + 8
     for scenario in calibration.scenarios:
         heading = scenario.label[:1].upper() + scenario.label[1:]
         items.append(Label(MARGIN, y + HEAD - 6, shorten(heading, WIDTH - 2 * MARGIN, 8.0), 8.0, bold=True))
         y += HEAD
-        line = scale.at(100 * level)
-        items.append(Line(((line, y), (line, y + ROW * len(scenario.methods))), "ink", 0.7, (3.0, 2.2)))
+        ends = ((scale.at(level), y), (scale.at(level), y + ROW * len(scenario.methods)))
+        items.append(Line(ends, "ink", 0.7, (3.0, 2.2)))
         for m in scenario.methods:
             items += _row(m, y, scale=scale, mark=shown[m.test], own=m.test == calibration.chosen)
             y += ROW
         y += 4
     items += horizontal_axis(scale, y)
-    items.append(
-        Label(
-            (left + right) / 2,
-            y + 25,
-            f"{100 * level:g}% intervals that hold the truth, %",
-            SMALL,
-            "middle",
-            True,
-        )
-    )
-    notes = [
-        f"Dashed: the {100 * level:g}% promised. Lines: 95% Monte-Carlo intervals (Clopper-Pearson) of "
+    title = f"{level:g}% intervals that hold the truth, %"
+    items.append(Label((scale.start + scale.end) / 2, y + 25, title, SMALL, "middle", True))
+    note = (
+        f"Dashed: the {level:g}% promised. Lines: 95% Monte-Carlo intervals (Clopper-Pearson) of "
         f"{calibration.replicates:,} simulated reviews. * the test of this analysis."
-    ]
-    foot, bottom = footnotes(notes, y + 27, WIDTH)
+    )
+    foot, bottom = footnotes([note], y + 27, WIDTH)
     own = calibration.own.coverage
     alt = (
         f"Dot plot of the coverage of {len(calibration.fitted.methods)} tests under {len(calibration.scenarios)} "
@@ -71,9 +57,20 @@ def coverage_figure(calibration: Calibration) -> Layout:
         f"{interval(100 * own.low, 100 * own.high, 1)} with variances as estimated."
     )
     title = "How often the interval holds the truth in reviews like this one"
-    return Layout(
-        "calibration-coverage", title, alt, WIDTH, bottom, (*items, *foot), _coverage_twin(calibration)
-    )
+    twin = _coverage_twin(calibration)
+    return Layout("calibration-coverage", title, alt, WIDTH, bottom, (*items, *foot), twin)
+
+
+def _coverage_scale(calibration: Calibration) -> Scale:
+    """Percent, wide enough for all Monte-Carlo intervals, right of the names."""
+    level = calibration.level
+    every = [m.coverage for s in calibration.scenarios for m in s.methods if m.coverage.n]
+    low, high = min([level, *(c.low for c in every)]), max([level, *(c.high for c in every)])
+    pad = 0.06 * max(high - low, 0.02)
+    widest = max(text_width(m.label + " *", SMALL, bold=True) for m in calibration.fitted.methods)
+    left = MARGIN + 8 + widest + 10
+    right = WIDTH - MARGIN - text_width("100.0 [100.0, 100.0]", SMALL, bold=True) - 12
+    return Scale(100 * (low - pad), 100 * min(high + pad, 1.0 + pad / 3), left, right)
 
 
 def _row(m: MethodCalibration, top: float, *, scale: Scale, mark: tuple[str, str], own: bool) -> list[Item]:
@@ -110,13 +107,42 @@ def _coverage_twin(calibration: Calibration) -> Table:
 
 def power_figure(calibration: Calibration) -> Layout:
     """Share of simulated reviews in which each test rejects zero, over the true effect, with variances as estimated."""
-    scenario, shown = calibration.fitted, tones(calibration)
+    scenario = calibration.fitted
     effects = scenario.effects
     top = MARGIN + 22
     plane = Plane(
         Scale(0.0, float(effects[-1]), LEFT, LEFT + CURVE_WIDTH), Scale(0.0, 100.0, top + CURVE_HEIGHT, top)
     )
-    level = 100 * (1 - calibration.level)
+    items, entries = _curves(calibration, plane)
+    items += axes(
+        plane,
+        x_title=f"True {calibration.quantity}",
+        y_title="Reviews that find an effect, %",
+        y_values=ticks(0.0, 100.0, most=5),
+    )
+    left = plane.x.end + 18
+    room = legend_width([name for name, _ in entries])
+    items += legend(entries, left, plane.top + 8, room)
+    width = left + room + MARGIN
+    own_power = calibration.own.power
+    notes = [
+        f"Dashed: {100 * (1 - calibration.level):g}% (what a test may find where there is no effect) and the effect asked about, "
+        f"{number(calibration.effect)}. {calibration.replicates:,} simulated reviews; Monte-Carlo SE at most "
+        f"{number(50 / np.sqrt(max(scenario.replicates, 1)), 1)} percentage points. * the test of this analysis."
+    ]
+    foot, bottom = footnotes(notes, plane.bottom + 27, width)
+    alt = (
+        f"Power curves of {len(scenario.methods)} tests; the test of this analysis finds a true effect of "
+        f"{number(calibration.effect)} in {number(100 * own_power.value, 1)}% of simulated reviews."
+    )
+    title = "Power: how often an effect is found in reviews like this one"
+    return Layout("calibration-power", title, alt, width, bottom, (*items, *foot), _power_twin(calibration))
+
+
+def _curves(calibration: Calibration, plane: Plane) -> tuple[list[Item], list[tuple[str, Item | None]]]:
+    """The curves with their symbols, and the entries of the legend."""
+    scenario, shown = calibration.fitted, tones(calibration)
+    effects, level = scenario.effects, 100 * (1 - calibration.level)
     items: list[Item] = [
         Line(((plane.x.start, plane.y.at(level)), (plane.x.end, plane.y.at(level))), "muted", 0.7, (3.0, 2.2))
     ]
@@ -139,29 +165,7 @@ def power_figure(calibration: Calibration) -> Layout:
             if j < len(points)
         ]
         entries.append((m.label + (" *" if own else ""), symbol(kind, 0, 0, 3.4, tone, opacity=1.0)))
-    items += axes(
-        plane,
-        x_title=f"True {calibration.quantity}",
-        y_title="Reviews that find an effect, %",
-        y_values=ticks(0.0, 100.0, most=5),
-    )
-    left = plane.x.end + 18
-    room = legend_width([name for name, _ in entries])
-    items += legend(entries, left, plane.top + 8, room)
-    width = left + room + MARGIN
-    own_power = calibration.own.power
-    notes = [
-        f"Dashed: {level:g}% (what a test may find where there is no effect) and the effect asked about, "
-        f"{number(calibration.effect)}. {calibration.replicates:,} simulated reviews; Monte-Carlo SE at most "
-        f"{number(50 / np.sqrt(max(scenario.replicates, 1)), 1)} percentage points. * the test of this analysis."
-    ]
-    foot, bottom = footnotes(notes, plane.bottom + 27, width)
-    alt = (
-        f"Power curves of {len(scenario.methods)} tests; the test of this analysis finds a true effect of "
-        f"{number(calibration.effect)} in {number(100 * own_power.value, 1)}% of simulated reviews."
-    )
-    title = "Power: how often an effect is found in reviews like this one"
-    return Layout("calibration-power", title, alt, width, bottom, (*items, *foot), _power_twin(calibration))
+    return items, entries
 
 
 def _power_twin(calibration: Calibration) -> Table:

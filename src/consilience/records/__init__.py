@@ -13,6 +13,14 @@ from .analysis import (
     StudyAverage,
     Tipping,
 )
+from .calibration import (
+    Calibration,
+    CalibrationScenario,
+    MethodCalibration,
+    PublicationRule,
+    SelectedScenario,
+    Share,
+)
 from .columns import Columns
 from .design import Design
 from .effects import Block, Dropped, Effects
@@ -33,13 +41,17 @@ from .fit import (
 from .note import Note
 from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
 from .reported import Reported
+from .resampling import Bootstrap, Jackknife, WildBootstrap, WildInterval
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
     "Analysis",
     "Block",
+    "Bootstrap",
     "Bound",
+    "Calibration",
+    "CalibrationScenario",
     "Coefficients",
     "Columns",
     "Components",
@@ -62,7 +74,9 @@ __all__ = [
     "Instrument",
     "Intercept",
     "Interval",
+    "Jackknife",
     "Known",
+    "MethodCalibration",
     "Moderator",
     "Note",
     "Optimum",
@@ -73,11 +87,14 @@ __all__ = [
     "PrintedCell",
     "PrintedRow",
     "Provenance",
+    "PublicationRule",
     "Question",
     "Reading",
     "Reported",
     "Scale",
     "Scenario",
+    "SelectedScenario",
+    "Share",
     "Slopes",
     "Spec",
     "Step",
@@ -90,4 +107,6 @@ __all__ = [
     "TestResult",
     "Tipping",
     "Way",
+    "WildBootstrap",
+    "WildInterval",
 ]

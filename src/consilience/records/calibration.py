@@ -26,7 +26,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Selection:
+class PublicationRule:
     """A rule of publication: significant results are all published, others with `probability`.
 
     by : ``study`` = one-sided p of a study's average effect (generalised least squares with its sampling covariance);
@@ -99,7 +99,7 @@ class SelectedScenario:
     """
 
     key: str
-    rule: Selection
+    rule: PublicationRule
     truth: float
     bias: float
     bias_se: float
