@@ -22,6 +22,8 @@ from ..records import (
 )
 from .influence import influence_panels
 from ..records import MultiverseResult
+from ..records.calibration import Calibration
+from .calibration import coverage_figure, power_figure
 from .layout import Layout
 from .movement import movement_bars
 from .raster import figure_png
@@ -49,6 +51,7 @@ PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
     Radial: {"radial": radial_plot},
     Residuals: {kind: partial(residuals_plot, kind=kind) for kind in KINDS},
     MultiverseResult: {"curve": specification_curve, "movement": movement_bars},
+    Calibration: {"coverage": coverage_figure, "power": power_figure},
 }
 FORMATS = (".svg", ".png", ".txt")
 

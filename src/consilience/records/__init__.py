@@ -13,6 +13,14 @@ from .analysis import (
     StudyAverage,
     Tipping,
 )
+from .calibration import (
+    Calibration,
+    CalibrationScenario,
+    MethodCalibration,
+    PublicationRule,
+    SelectedScenario,
+    Share,
+)
 from .columns import Columns
 from .design import Design
 from .effects import Block, Dropped, Effects
@@ -61,6 +69,7 @@ from .plan import (
     Plan,
 )
 from .reported import Reported
+from .resampling import Bootstrap, Jackknife, WildBootstrap, WildInterval
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
@@ -69,7 +78,10 @@ __all__ = [
     "Analysis",
     "Baujat",
     "Block",
+    "Bootstrap",
     "Bound",
+    "Calibration",
+    "CalibrationScenario",
     "Coefficients",
     "Collinearity",
     "Columns",
@@ -97,8 +109,10 @@ __all__ = [
     "Instrument",
     "Intercept",
     "Interval",
+    "Jackknife",
     "Known",
     "LeaveOneOut",
+    "MethodCalibration",
     "Moderator",
     "Movement",
     "Multiverse",
@@ -113,6 +127,7 @@ __all__ = [
     "PrintedRow",
     "Provenance",
     "Quantiles",
+    "PublicationRule",
     "Question",
     "Radial",
     "Reading",
@@ -121,6 +136,8 @@ __all__ = [
     "Residuals",
     "Scale",
     "Scenario",
+    "SelectedScenario",
+    "Share",
     "Slopes",
     "Spec",
     "Step",
@@ -134,4 +151,6 @@ __all__ = [
     "TestResult",
     "Tipping",
     "Way",
+    "WildBootstrap",
+    "WildInterval",
 ]
