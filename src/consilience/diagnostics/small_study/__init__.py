@@ -1,0 +1,1 @@
+"""Small studies: asymmetry tests, adjusted estimates, missing studies, power."""
