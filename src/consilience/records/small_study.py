@@ -213,7 +213,6 @@ class ExcessSignificance(Shown):
     observed, expected : significant studies; power : (k,) of each for `effect` (with `tau2`).
     p_exact, p_binomial, p_chi2 : one-sided p of "no excess" (Poisson-binomial, binomial, chi-squared with 1 df).
     psst_z, psst_p : proportion of statistical significance test; tess_z, tess_p : excess beyond 5 percentage points.
-    limit_estimate : effects nearer zero than this would make the excess significant at `level_excess` (NaN = none).
     """
 
     observed: int
@@ -272,7 +271,7 @@ class FunnelLine:
 
     def at(self, se: float) -> float:
         base = math.sqrt(se * se + self.extra) if self.extra else se
-        return self.intercept + self.slope * base**self.power
+        return float(self.intercept + self.slope * base**self.power)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

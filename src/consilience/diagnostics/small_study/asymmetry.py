@@ -18,7 +18,9 @@ from .studies import Question, question_of, studies_of
 
 FEWEST_STUDIES = 10
 LEAST_SPREAD = 2.0  # largest over smallest standard error
-FORCE = "force=True does it all the same; the test has next to no power then, and a clear result means little."
+FORCE = (
+    "force=True does it all the same; the test has next to no power then, and a clear result means little."
+)
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,15 @@ def asymmetry_test(
     if predictor:
         rule = replace(rule, predictor=choose(predictor, PREDICTORS, what="Predictor"))
     question, x, spread = _usable(question, rule)
-    notes = _permitted(question, spread, force=force)
+    notes = permitted(question, spread, force=force)
     asked = Asked(predictor, method or _method(question), reference, level)
     if rule.model == "rank":
         return _rank(name, rule, question, asked, notes)
     if rule.response is not None:
         return _own_response(name, rule, question, asked, notes)
-    return _regression(name, rule, question, x, (asked, _spec(question, rule, asked, own=test == "auto"), notes))
+    return _regression(
+        name, rule, question, x, (asked, _spec(question, rule, asked, own=test == "auto"), notes)
+    )
 
 
 def _automatic(question: Question) -> str:
@@ -106,12 +110,17 @@ def _ratio(v: np.ndarray) -> float:
     return float(np.sqrt(v.max() / v.min())) if len(v) else NAN
 
 
-def _permitted(question: Question, spread: float, *, force: bool) -> tuple[Note, ...]:
+def permitted(question: Question, spread: float, *, force: bool) -> tuple[Note, ...]:
     """Refusals, or notes of what was forced."""
     n = question.effects.n_studies
     found = []
     if n < FEWEST_STUDIES:
-        found.append(("too-few-studies", f"{plural(n, 'study', 'studies')}; a test of asymmetry needs {FEWEST_STUDIES}."))
+        found.append(
+            (
+                "too-few-studies",
+                f"{plural(n, 'study', 'studies')}; a test of asymmetry needs {FEWEST_STUDIES}.",
+            )
+        )
     if not spread >= LEAST_SPREAD:
         text = (
             f"The largest standard error is only {number(spread)} times the smallest; "
@@ -129,9 +138,7 @@ def _permitted(question: Question, spread: float, *, force: bool) -> tuple[Note,
 def _spec(question: Question, rule: Rule, asked: Asked, *, own: bool) -> Spec:
     """The model of the regression: the fit's where it has one that fits the rule, else the rule's."""
     given = question.spec
-    if given is not None and own:
-        spec = given
-    elif given is not None and rule.model == "che" and given.terms and given.test.startswith("CR"):
+    if (given is not None and own) or (given is not None and rule.model == "che" and given.terms and given.test.startswith("CR")):
         spec = given
     else:
         reference = asked.reference or rule.reference
@@ -179,7 +186,11 @@ def _regression(
 
 
 def _words(rule: Rule, spec: Spec, question: Question, method: str) -> str:
-    if question.spec is not None and spec.terms == question.spec.terms and spec.method == question.spec.method:
+    if (
+        question.spec is not None
+        and spec.terms == question.spec.terms
+        and spec.method == question.spec.method
+    ):
         return f"the model of the fit ({spec.method}, {method}) with the predictor added"
     if rule.model == "additive":
         return f"{MODEL_WORDS['additive']}, τ² by {spec.method}, {method}"

@@ -65,7 +65,9 @@ def asymmetry_many(
     """
     rule = ASYMMETRY_TESTS[choose(test, ASYMMETRY_TESTS, what="Test")]
     if rule.model in DEPENDENT:
-        raise InputError(f'"{test}" is a test for dependent effects, one data set at a time.', code="test-needs-clusters")
+        raise InputError(
+            f'"{test}" is a test for dependent effects, one data set at a time.', code="test-needs-clusters"
+        )
     if rule.deviates is not None:
         ranks = kendall(*rule.deviates(studies))
         return AsymmetryMany(ranks.z, ranks.p_value(), ranks=ranks)

@@ -106,7 +106,9 @@ def _moments(n1: np.ndarray, n2: np.ndarray, m: np.ndarray, odds: np.ndarray, *e
     x = np.minimum(x, high)
     parts = log_gamma(x + 1) + log_gamma(n1 - x + 1) + log_gamma(m - x + 1) + log_gamma(n2 - m + x + 1)
     weight = x * np.log(odds) - parts
-    weight = np.where(inside, np.exp(weight - np.where(inside, weight, -np.inf).max(axis=1, keepdims=True)), 0.0)
+    weight = np.where(
+        inside, np.exp(weight - np.where(inside, weight, -np.inf).max(axis=1, keepdims=True)), 0.0
+    )
     weight /= weight.sum(axis=1, keepdims=True)
     mean = (weight * x).sum(axis=1)
     return mean, (weight * (x - mean[:, None]) ** 2).sum(axis=1)

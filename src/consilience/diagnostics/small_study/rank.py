@@ -40,7 +40,7 @@ class Ranks:
         result = self.p_normal()
         rows = np.flatnonzero(~self.tied & (self.k < EXACT_BELOW)) if exact else ()
         for i in rows:
-            result[i] = exact_p(int(round(float(self.s[i]))), int(self.k[i]))
+            result[i] = exact_p(round(float(self.s[i])), int(self.k[i]))
         return result
 
 
@@ -77,7 +77,7 @@ def _ties(sign: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, ...]:
         (one * (2 * t + 5)).sum(axis=1),
         one.sum(axis=1),
         (one * (t - 2)).sum(axis=1),
-        (t > 1).any(axis=1),
+        np.asarray((t > 1).any(axis=1)),
     )
 
 
@@ -93,7 +93,9 @@ def _inversions(n: int) -> np.ndarray:
 def exact_p(s: int, n: int) -> float:
     """Two-sided exact p of Kendall's S for n untied studies: twice the smaller tail, at most 1."""
     chances = _inversions(n)
-    concordant = (s + n * (n - 1) // 2) // 2  # symmetric, so the tails of concordant and discordant pairs agree
+    concordant = (
+        s + n * (n - 1) // 2
+    ) // 2  # symmetric, so the tails of concordant and discordant pairs agree
     low, high = float(chances[: concordant + 1].sum()), float(chances[concordant:].sum())
     return min(1.0, 2 * min(low, high))
 

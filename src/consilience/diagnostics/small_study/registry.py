@@ -44,9 +44,7 @@ PREDICTORS: Mapping[str, Predictor] = {
     "1/n": Predictor("1 / sample size", lambda s: 1 / s.size(), True),
     "sqrt-n": Predictor("square root of the sample size", lambda s: np.sqrt(s.size()), False),
     "1/sqrt-n": Predictor("1 / square root of the sample size", lambda s: 1 / np.sqrt(s.size()), True),
-    "arms": Predictor(
-        "sqrt(1/n1 + 1/n2)", lambda s: np.sqrt(1 / s.arms()[0] + 1 / s.arms()[1]), True
-    ),
+    "arms": Predictor("sqrt(1/n1 + 1/n2)", lambda s: np.sqrt(1 / s.arms()[0] + 1 / s.arms()[1]), True),
 }
 
 MODEL_WORDS: Mapping[str, str] = {
@@ -109,25 +107,40 @@ _RUECKER = "Rücker, Schwarzer & Carpenter (2008), Stat Med 27:746"
 ASYMMETRY_TESTS: Mapping[str, Rule] = {
     "egger": Rule("Egger's regression", "Egger et al. (1997), BMJ 315:629", "wls"),
     "egger-mixed": Rule(
-        "Egger's regression with mixed effects", "Sterne & Egger (2005), in Rothstein et al., ch. 6", "additive"
+        "Egger's regression with mixed effects",
+        "Sterne & Egger (2005), in Rothstein et al., ch. 6",
+        "additive",
     ),
     "thompson-sharp": Rule(
-        "Thompson and Sharp's regression", "Thompson & Sharp (1999), Stat Med 18:2693, (3b)", "additive", reference="t"
+        "Thompson and Sharp's regression",
+        "Thompson & Sharp (1999), Stat Med 18:2693, (3b)",
+        "additive",
+        reference="t",
     ),
     "begg": Rule(
-        "Begg and Mazumdar's rank correlation", "Begg & Mazumdar (1994), Biometrics 50:1088", "rank", deviates=_begg
+        "Begg and Mazumdar's rank correlation",
+        "Begg & Mazumdar (1994), Biometrics 50:1088",
+        "rank",
+        deviates=_begg,
     ),
     "pustejovsky-rodgers": Rule(
         "Egger's regression on the arm sizes", _PR, "additive", "arms", reference="knapp-hartung"
     ),
     "harbord": Rule(
-        "Harbord's score test", "Harbord, Egger & Sterne (2006), Stat Med 25:3443", "wls", response=harbord_scores
+        "Harbord's score test",
+        "Harbord, Egger & Sterne (2006), Stat Med 25:3443",
+        "wls",
+        response=harbord_scores,
     ),
     "peters": Rule(
         "Peters' regression", "Peters et al. (2006), JAMA 295:676", "wls", "1/n", response=equal_odds_variance
     ),
     "macaskill": Rule(
-        "Macaskill's regression", "Macaskill, Walter & Irwig (2001), Stat Med 20:641", "wls", "n", response=log_odds
+        "Macaskill's regression",
+        "Macaskill, Walter & Irwig (2001), Stat Med 20:641",
+        "wls",
+        "n",
+        response=log_odds,
     ),
     "macaskill-pooled": Rule(
         "Macaskill's regression with pooled variances",
@@ -137,7 +150,10 @@ ASYMMETRY_TESTS: Mapping[str, Rule] = {
         response=equal_odds_variance,
     ),
     "deeks": Rule(
-        "Deeks' regression", "Deeks, Macaskill & Irwig (2005), J Clin Epidemiol 58:882", "wls", response=inverse_size
+        "Deeks' regression",
+        "Deeks, Macaskill & Irwig (2005), J Clin Epidemiol 58:882",
+        "wls",
+        response=inverse_size,
     ),
     "schwarzer": Rule(
         "Schwarzer's rank correlation of counts",
@@ -145,7 +161,9 @@ ASYMMETRY_TESTS: Mapping[str, Rule] = {
         "rank",
         deviates=hypergeometric_deviates,
     ),
-    "arcsine-egger": Rule("Egger's regression of arcsine differences", _RUECKER, "wls", response=arcsine_difference),
+    "arcsine-egger": Rule(
+        "Egger's regression of arcsine differences", _RUECKER, "wls", response=arcsine_difference
+    ),
     "arcsine-thompson": Rule(
         "Thompson and Sharp's regression of arcsine differences",
         _RUECKER,
@@ -157,7 +175,13 @@ ASYMMETRY_TESTS: Mapping[str, Rule] = {
     "egger-sandwich": Rule("Egger's regression, cluster-robust", _RP, "sandwich"),
     "egger-multilevel": Rule("Egger's regression, multilevel", _RP, "multilevel"),
     "egger-che": Rule("Egger's regression in the CHE model", _PT, "che"),
-    "pustejovsky-rodgers-sandwich": Rule("Egger's regression on the arm sizes, cluster-robust", _RP, "sandwich", "arms"),
-    "pustejovsky-rodgers-multilevel": Rule("Egger's regression on the arm sizes, multilevel", _RP, "multilevel", "arms"),
-    "pustejovsky-rodgers-che": Rule("Egger's regression on the arm sizes in the CHE model", _RP, "che", "arms"),
+    "pustejovsky-rodgers-sandwich": Rule(
+        "Egger's regression on the arm sizes, cluster-robust", _RP, "sandwich", "arms"
+    ),
+    "pustejovsky-rodgers-multilevel": Rule(
+        "Egger's regression on the arm sizes, multilevel", _RP, "multilevel", "arms"
+    ),
+    "pustejovsky-rodgers-che": Rule(
+        "Egger's regression on the arm sizes in the CHE model", _RP, "che", "arms"
+    ),
 }

@@ -49,7 +49,7 @@ class Studies:
             return self.n
         if self.n1 is None or self.n2 is None:
             raise _missing("size")
-        return self.n1 + self.n2
+        return np.asarray(self.n1 + self.n2)
 
     def tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Events and sizes of both arms: a, n1, c, n2."""
