@@ -9,13 +9,20 @@ from typing import Any
 from ..base.errors import InputError
 from ..base.options import choose
 from ..io.atomic import write_atomic
+from ..records.small_study import Funnel, StudyPower, TrimAndFill
+from .funnel_record import contour_funnel, trim_and_fill_funnel
 from .layout import Layout
 from .raster import figure_png
+from .sunset import sunset
 from .svg import figure_svg
 from .twin import text_twin
 
 # record type -> kind of figure -> what lays it out; the first kind is the default
-PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {}
+PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
+    Funnel: {"contours": contour_funnel},
+    StudyPower: {"sunset": sunset},
+    TrimAndFill: {"funnel": trim_and_fill_funnel},
+}
 FORMATS = (".svg", ".png", ".txt")
 
 

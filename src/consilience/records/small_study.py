@@ -240,6 +240,7 @@ class StudyPower(Shown):
     r_index : 2 median - share of significant studies, held inside 0..1 (observed power less the inflation).
     effect_33, effect_66 : true effects for which the median power would be 33% and 66%.
     excess_p : one-sided p of an excess of significant studies (exact).
+    contours : (power, standard error with that power) pairs, power falling; z : normal quantile of significance.
     """
 
     effects: Effects
@@ -253,6 +254,8 @@ class StudyPower(Shown):
     effect_66: float
     expected: float
     excess_p: float
+    contours: tuple[tuple[float, float], ...]
+    z: float
 
     @property
     def observed(self) -> int:

@@ -1,5 +1,6 @@
 """Records -> Table -> text, Markdown, HTML, LaTeX, CSV rows or a data frame."""
 
+from . import show_small_study  # noqa: F401 - registers what print shows
 from .build_all import all_tables
 from .build_estimates import estimate_table
 from .html import table_id, to_html

@@ -138,7 +138,9 @@ def permitted(question: Question, spread: float, *, force: bool) -> tuple[Note, 
 def _spec(question: Question, rule: Rule, asked: Asked, *, own: bool) -> Spec:
     """The model of the regression: the fit's where it has one that fits the rule, else the rule's."""
     given = question.spec
-    if (given is not None and own) or (given is not None and rule.model == "che" and given.terms and given.test.startswith("CR")):
+    if (given is not None and own) or (
+        given is not None and rule.model == "che" and given.terms and given.test.startswith("CR")
+    ):
         spec = given
     else:
         reference = asked.reference or rule.reference

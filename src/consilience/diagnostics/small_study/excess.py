@@ -11,6 +11,8 @@ from ...records import Effects, Fit
 from ...records.small_study import ExcessSignificance, StudyPower
 from .studies import Question, question_of
 
+CONTOURS = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)  # of power, for the figure
+
 
 def excess_significance(
     data: Fit | Effects, *, effect: float | None = None, tau2: float | None = None, alpha: float = 0.05
@@ -93,6 +95,8 @@ def study_power(data: Fit | Effects, *, effect: float | None = None, alpha: floa
         effect_66=_effect_for(v, 0.66, alpha),
         expected=float(power.sum()),
         excess_p=at_least(int(significant.sum()), power),
+        contours=tuple((p, _se_with(p, mean, alpha)) for p in CONTOURS) if mean else (),
+        z=float(normal_isf(alpha / 2)),
     )
 
 
@@ -129,6 +133,16 @@ def at_least(count: int, chances: np.ndarray) -> float:
     for p in chances:
         found = np.convolve(found, (1 - p, p))
     return float(min(1.0, found[count:].sum()))
+
+
+def _se_with(wanted: float, effect: float, alpha: float) -> float:
+    """The standard error at which the power for `effect` is `wanted`, by bisection on its logarithm."""
+    low, high = -8.0, 8.0  # of log(|effect| / se)
+    for _ in range(80):
+        middle = (low + high) / 2
+        unit = power_of(np.ones(1), float(np.exp(middle)), 0.0, alpha=alpha)
+        low, high = (middle, high) if float(unit[0]) < wanted else (low, middle)
+    return abs(effect) / float(np.exp((low + high) / 2))
 
 
 def _effect_for(v: np.ndarray, wanted: float, alpha: float) -> float:
