@@ -13,6 +13,16 @@ from .records import display
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "asymmetry_test": "diagnostics.small_study",
+    "excess_significance": "diagnostics.small_study",
+    "fail_safe_n": "diagnostics.small_study",
+    "funnel": "diagnostics.small_study",
+    "limit_meta": "diagnostics.small_study",
+    "pet_peese": "diagnostics.small_study",
+    "study_power": "diagnostics.small_study",
+    "trim_and_fill": "diagnostics.small_study",
+    "uwls": "diagnostics.small_study",
+    "waap_wls": "diagnostics.small_study",
     "run": "review.run",
     "load": "review.load",
     "explain": "review.explain",

@@ -50,6 +50,11 @@ def normal_isf(p: Any) -> Any:
     return -_special().ndtri(p)
 
 
+def log_gamma(x: Any) -> Any:
+    """log Gamma(x)."""
+    return _special().gammaln(x)
+
+
 def _has_infinite(df: Any) -> bool:
     return bool(np.any(np.isinf(df)))
 

@@ -24,6 +24,8 @@ from .influence import influence_panels
 from ..records import MultiverseResult
 from ..records.calibration import Calibration
 from .calibration import coverage_figure, power_figure
+from ..records.small_study import Funnel, StudyPower, TrimAndFill
+from .funnel_record import contour_funnel, trim_and_fill_funnel
 from .layout import Layout
 from .movement import movement_bars
 from .raster import figure_png
@@ -37,6 +39,7 @@ from .residual_plots import (
     residuals_plot,
 )
 from .specification_curve import specification_curve
+from .sunset import sunset
 from .svg import figure_svg
 from .twin import text_twin
 
@@ -52,6 +55,9 @@ PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
     Residuals: {kind: partial(residuals_plot, kind=kind) for kind in KINDS},
     MultiverseResult: {"curve": specification_curve, "movement": movement_bars},
     Calibration: {"coverage": coverage_figure, "power": power_figure},
+    Funnel: {"contours": contour_funnel},
+    StudyPower: {"sunset": sunset},
+    TrimAndFill: {"funnel": trim_and_fill_funnel},
 }
 FORMATS = (".svg", ".png", ".txt")
 
