@@ -78,7 +78,8 @@ def fit_batch(
 
     Parameters
     ----------
-    y, v : (F, K) effects and sampling variances (one analysis may be (K,)); missing where v is inf or NaN.
+    y, v : (F, K) effects and sampling variances (one analysis may be (K,)); a study is missing where v is inf or
+        either is NaN. v of (K,) is shared by all analyses: with y NaN where a study is left out, the faster way.
     x : (K, p) design shared by all, (F, K, p) one for each, or None for a common mean.
     method : one of `ESTIMATORS`; ``"EE"`` = equal effects, tau2 = 0.
     weights : (F, K) or (K,) weights of the studies in the coefficients (and in GENQ); None = 1/(v + tau2).
@@ -89,8 +90,9 @@ def fit_batch(
     Raises InputError as `prepare` does, and OptionError for an unknown `method`.
     """
     method = choose(method, ESTIMATORS, what="Estimator")
-    y, v = np.atleast_2d(np.asarray(y, dtype=float)), np.atleast_2d(np.asarray(v, dtype=float))
-    if y.shape != v.shape:
+    y, v = np.atleast_2d(np.asarray(y, dtype=float)), np.asarray(v, dtype=float)
+    v = v if len(y) > 1 else np.atleast_2d(v)
+    if v.shape not in (y.shape, y.shape[1:]):
         raise InputError(f"Effects have shape {y.shape} but variances {v.shape}.", code="shape-mismatch")
     prepared = prepare(y, v, x)
     given = None if weights is None else _weights(prepared, np.broadcast_to(weights, y.shape))
@@ -142,7 +144,7 @@ def _tau2(
 def _search(problem: Problem, engine: str) -> Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The NumPy or the compiled search."""
     choose(engine, ("auto", "numpy", "numba"), what="Engine")
-    if engine == "numpy" or problem.x is not None:
+    if engine == "numpy" or problem.x is not None or problem.shared is not None:
         return maximise
     pays = problem.n >= (LOADED_PAYS if "numba" in sys.modules else LOADING_PAYS)
     if engine == "auto" and not (pays and find_spec("numba")):
