@@ -14,12 +14,12 @@ SPREAD = 1e6  # ratio of weights from which the basis is orthonormalised twice
 class once:
     """An attribute computed at first use. (functools.cached_property takes a lock that costs more than the sums.)"""
 
-    def __init__(self, compute: Callable[[Any], np.ndarray]) -> None:
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
         self.compute, self.name, self.__doc__ = compute, compute.__name__, compute.__doc__
 
-    def __get__(self, owner: Any, kind: type | None = None) -> np.ndarray:
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
         if owner is None:
-            return self  # type: ignore[return-value]
+            return self
         value = owner.__dict__[self.name] = self.compute(owner)
         return value
 
