@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +63,10 @@ def maximise(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, n
     Returns tau2 (F,), the number of Newton steps (F,) and the number of local maxima compared (F,).
     """
     grid, scale = _grid(problem)
+    if problem.n == 1:
+        ratio = _ratio(problem, grid, reml)
+        found = _one_falling(problem, (grid, ratio), _score_reml if reml else _score_ml)
+        return _best(problem, _brackets(problem, (grid, scale), ratio, reml), ratio[:, 0] <= 1, reml) if found is None else found
     tau2 = np.zeros(problem.n)
     steps, maxima = np.zeros(problem.n, dtype=np.intp), np.ones(problem.n, dtype=np.intp)
     common = can_share(problem)
@@ -80,6 +86,40 @@ def maximise(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, n
     return tau2, steps, maxima
 
 
+def _one_falling(
+    problem: Problem, scan: tuple[np.ndarray, np.ndarray], phi: Phi
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """As `maximise` for one analysis whose ratio falls all the way, so that it has one maximum; None for any other."""
+    grid, ratio = scan[0][0], scan[1][0]
+    falls = ratio[1:] < ratio[:-1]
+    r = ratio.tolist()
+    above = int(np.count_nonzero(ratio > 1))
+    if not falls.all() or (above == 0 and r[1] - r[0] > r[2] - r[1]):
+        return None
+    tau2, taken = np.zeros(1), np.zeros(1, dtype=np.intp)
+    if above > 0:
+        left = above - 1
+        low, high = float(grid[left]), float(grid[above])
+        base = min(max(left - 1, 0), len(r) - 4)
+        x = _inverse_cubic([math.log(r[base + i]) for i in range(4)], [base + i - left for i in range(4)])
+        scale = float(problem.least[0])
+        guess = low + (low + scale) * math.expm1((x if 0 < x < 1 else 0.5) * math.log((high + scale) / (low + scale)))
+        tau2, taken = _refine_one(problem, (low, high), phi, guess)
+    return tau2, taken, np.ones(1, dtype=np.intp)
+
+
+def _inverse_cubic(f: list[Any], x: list[Any]) -> Any:
+    """x at which f is zero by the cubic x(f) through four points."""
+    total = 0.0
+    for i in range(4):
+        term = x[i]
+        for j in range(4):
+            if j != i:
+                term = term * (f[j] / (f[j] - f[i]))
+        total = total + term
+    return total
+
+
 def _grid(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Values of tau^2 (F or 1, S), evenly spaced in log(tau^2 + scale) up to the bound, and that scale (F,)."""
     bound, scale = upper_bound(problem), problem.least
@@ -93,7 +133,12 @@ def _grid(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     points = max(
         GRID_SINGLE if problem.n * problem.y.shape[0] < 2_000 else 0, grid_points(float(reach.max()))
     )
-    return scale[:, None] * np.expm1(np.linspace(0.0, 1.0, points) * reach[:, None]), scale
+    return scale[:, None] * np.expm1(_fractions(points) * reach[:, None]), scale
+
+
+@cache
+def _fractions(points: int) -> np.ndarray:
+    return np.linspace(0.0, 1.0, points)
 
 
 def _ratio(problem: Problem, grid: np.ndarray, reml: bool) -> np.ndarray:
@@ -166,14 +211,8 @@ def _guess(
     low, high = ends
     base = np.clip(left - 1, 0, ratio.shape[1] - 4)
     f = [np.log(ratio[owner, base + i]) for i in range(4)]
-    x = np.zeros(len(owner))
     with np.errstate(divide="ignore", invalid="ignore"):
-        for i in range(4):
-            term = (base + i - left).astype(float)
-            for j in range(4):
-                if j != i:
-                    term = term * (f[j] / (f[j] - f[i]))
-            x = x + term
+        x = _inverse_cubic(f, [base + i - left for i in range(4)])
     x = np.where((x > 0.0) & (x < 1.0), x, 0.5)
     return np.asarray(low + (low + scale) * np.expm1(x * np.log((high + scale) / (low + scale))))
 

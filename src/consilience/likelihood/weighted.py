@@ -45,7 +45,7 @@ class Problem:
     spread: float = 1.0
     shared: np.ndarray | None = None
 
-    @property
+    @once
     def n(self) -> int:
         """Number of analyses F."""
         return int(self.y.shape[1])
