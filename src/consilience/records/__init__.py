@@ -31,6 +31,7 @@ from .fit import (
     TestResult,
 )
 from .note import Note
+from .permutation import PermutationInterval, PermutationTest
 from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
 from .reported import Reported
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
@@ -68,6 +69,8 @@ __all__ = [
     "Optimum",
     "OutcomeRule",
     "Paragraph",
+    "PermutationInterval",
+    "PermutationTest",
     "Plan",
     "Prediction",
     "PrintedCell",
