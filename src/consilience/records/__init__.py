@@ -30,6 +30,7 @@ from .fit import (
     StudyAverages,
     TestResult,
 )
+from .gosh import Gosh, GoshClusters, SubsetCluster
 from .note import Note
 from .permutation import PermutationInterval, PermutationTest
 from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
@@ -56,6 +57,8 @@ __all__ = [
     "Explanation",
     "Fit",
     "FitStatistics",
+    "Gosh",
+    "GoshClusters",
     "Heterogeneity",
     "HeterogeneityIntervals",
     "Imputation",
@@ -87,6 +90,7 @@ __all__ = [
     "Structure",
     "StudyAverage",
     "StudyAverages",
+    "SubsetCluster",
     "Table",
     "TableColumn",
     "Term",
