@@ -181,6 +181,11 @@ def f_ppf(p: Any, df1: Any, df2: Any) -> Any:
     return np.where(np.isinf(df2), chi2_ppf(p, df1) / df1, found)[()]
 
 
+def beta_ppf(p: Any, a: Any, b: Any) -> Any:
+    """The x with P(B <= x) = p for a beta distribution with parameters a and b."""
+    return _special().betaincinv(a, b, p)
+
+
 def f_logsf(x: Any, df1: Any, df2: Any) -> Any:
     """log P(F > x), also where the tail underflows."""
     x, df1, df2 = np.broadcast_arrays(*(np.asarray(a, float) for a in (x, df1, df2)))

@@ -9,6 +9,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..inference.knapp_hartung import wald
 from ..likelihood.batch import fit_batch
+from ..likelihood.batch_fit import BatchFit
 from ..records import Design, Effects, Fit, Intercept, Spec
 from .fit import fit as fit_one
 from .univariate import is_univariate, weights_of_spec
@@ -75,19 +76,24 @@ def refit_many(
     return _one_by_one(fit, kept, effects, np.broadcast_to(design, (n, *design.shape[-2:])), safe=safe)
 
 
-def _univariate(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray) -> Refits:
+def univariate_batch(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray) -> BatchFit:
+    """A univariate model on F data sets, as `refit_many` says; whatever of them is asked for is computed then."""
     spec = fit.spec
     common = x.ndim == 2 and x.shape[1] == 1 and bool((x == 1).all())
     given = spec.terms[0].variance if spec.terms and isinstance(spec.terms[0], Intercept) else None
-    method = "EE" if not spec.terms else spec.method
-    batch = fit_batch(
-        y,
-        np.where(keep, fit.effects.v, np.inf),
+    return fit_batch(
+        y if keep.all() else np.where(keep, y, np.nan),
+        fit.effects.v,
         None if common else x,
-        method=method,
+        method=spec.method if spec.terms else "EE",
         weights=weights_of_spec(fit.effects, spec),
         tau2=given,
     )
+
+
+def _univariate(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray) -> Refits:
+    spec = fit.spec
+    batch = univariate_batch(fit, keep, y, x)
     found = wald(batch, test=spec.test, level=spec.level)
     p = batch.coefficients.shape[1]
     return Refits(
@@ -103,7 +109,7 @@ def _univariate(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray) -> Ref
         covariance=found.covariance,
         theta=batch.tau2[:, None][:, : len(spec.terms)],
         tau2=batch.tau2,
-        loglik=batch.loglik_ml if method in ("ML", "EE") else batch.loglik_reml,
+        loglik=batch.loglik_ml if not spec.terms or spec.method in ("ML", "EE") else batch.loglik_reml,
         q=batch.q,
         i2=batch.i2,
         h2=batch.h2,

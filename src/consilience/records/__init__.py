@@ -68,6 +68,10 @@ from .plan import (
     OutcomeRule,
     Plan,
 )
+from .gosh import Gosh, GoshClusters, SubsetCluster
+from .note import Note
+from .permutation import PermutationInterval, PermutationTest
+from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
 from .reported import Reported
 from .resampling import Bootstrap, Jackknife, WildBootstrap, WildInterval
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
@@ -101,6 +105,8 @@ __all__ = [
     "Explanation",
     "Fit",
     "FitStatistics",
+    "Gosh",
+    "GoshClusters",
     "Heterogeneity",
     "HeterogeneityIntervals",
     "Imputation",
@@ -121,6 +127,8 @@ __all__ = [
     "Optimum",
     "OutcomeRule",
     "Paragraph",
+    "PermutationInterval",
+    "PermutationTest",
     "Plan",
     "Prediction",
     "PrintedCell",
@@ -145,6 +153,7 @@ __all__ = [
     "StudyAverage",
     "StudyAverages",
     "Support",
+    "SubsetCluster",
     "Table",
     "TableColumn",
     "Term",
