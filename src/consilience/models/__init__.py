@@ -1,11 +1,13 @@
 """Records to fits: fit, predict, compare, study averages, what a model says of each study."""
 
+from ..records import Refits
 from .averages import study_averages
 from .compare import likelihood_ratio_test
 from .fit import fit
+from .fit_many import fit_many
 from .predict import predict
 from .profile import profile, profile_interval, profile_parameters
-from .refit import Refits, refit_many
+from .refit import refit_many
 from .rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
 from .stratified import mantel_haenszel, peto_odds_ratio
 from .term_effects import row_residuals, term_effects
@@ -14,6 +16,7 @@ from .wild_bootstrap import wild_bootstrap
 __all__ = [
     "Refits",
     "fit",
+    "fit_many",
     "likelihood_ratio_test",
     "mantel_haenszel",
     "peto_odds_ratio",

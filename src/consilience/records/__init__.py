@@ -32,6 +32,7 @@ from .fit import (
 )
 from .note import Note
 from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
+from .refits import Refits
 from .reported import Reported
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
@@ -75,6 +76,7 @@ __all__ = [
     "Provenance",
     "Question",
     "Reading",
+    "Refits",
     "Reported",
     "Scale",
     "Scenario",
