@@ -159,9 +159,7 @@ def counts(values: np.ndarray, observed: np.ndarray, slack: np.ndarray, alternat
     elif alternative == "less":
         extreme = ~(values > observed + slack)
     else:
-        return np.minimum(
-            counts(values, observed, slack, "greater"), counts(values, observed, slack, "less")
-        )
+        return np.minimum(counts(values, observed, slack, "greater"), counts(values, observed, slack, "less"))
     return np.asarray(extreme.sum(axis=0))
 
 

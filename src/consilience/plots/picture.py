@@ -16,16 +16,16 @@ from ..records import (
     Cumulative,
     Influence,
     LeaveOneOut,
+    MultiverseResult,
     Quantiles,
     Radial,
     Residuals,
 )
-from .influence import influence_panels
-from ..records import MultiverseResult
 from ..records.calibration import Calibration
-from .calibration import coverage_figure, power_figure
 from ..records.small_study import Funnel, StudyPower, TrimAndFill
+from .calibration import coverage_figure, power_figure
 from .funnel_record import contour_funnel, trim_and_fill_funnel
+from .influence import influence_panels
 from .layout import Layout
 from .movement import movement_bars
 from .raster import figure_png

@@ -38,6 +38,7 @@ from .fit import (
     StudyAverages,
     TestResult,
 )
+from .gosh import Gosh, GoshClusters, SubsetCluster
 from .influence import (
     Baujat,
     Collinearity,
@@ -48,15 +49,10 @@ from .influence import (
     Radial,
     Refitted,
     Residuals,
-from .multiverse import (
-    AlternativeSummary,
-    Contribution,
-    Dimension,
-    Movement,
-    MultiverseResult,
-    Support,
 )
+from .multiverse import AlternativeSummary, Contribution, Dimension, Movement, MultiverseResult, Support
 from .note import Note
+from .permutation import PermutationInterval, PermutationTest
 from .plan import (
     Correlation,
     Decision,
@@ -68,10 +64,7 @@ from .plan import (
     OutcomeRule,
     Plan,
 )
-from .gosh import Gosh, GoshClusters, SubsetCluster
-from .note import Note
-from .permutation import PermutationInterval, PermutationTest
-from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
+from .refits import Refits
 from .reported import Reported
 from .resampling import Bootstrap, Jackknife, WildBootstrap, WildInterval
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
@@ -134,11 +127,12 @@ __all__ = [
     "PrintedCell",
     "PrintedRow",
     "Provenance",
-    "Quantiles",
     "PublicationRule",
+    "Quantiles",
     "Question",
     "Radial",
     "Reading",
+    "Refits",
     "Refitted",
     "Reported",
     "Residuals",
@@ -152,8 +146,8 @@ __all__ = [
     "Structure",
     "StudyAverage",
     "StudyAverages",
-    "Support",
     "SubsetCluster",
+    "Support",
     "Table",
     "TableColumn",
     "Term",
