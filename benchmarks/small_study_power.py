@@ -233,7 +233,8 @@ def part(share: float = 1.0) -> str:
             [
                 f"Tests of funnel-plot asymmetry at 5%, two-sided. Studies of 10 to 250 people per arm. {many:,} simulations a row.",
                 "**Type I error, effects with known variances.** Egger's classical test is exact without heterogeneity and stays near "
-                "its level with it; the mixed-effects test with a normal reference is too liberal in few studies.",
+                "its level with it; the mixed-effects test with a normal reference rejects too often in few heterogeneous studies, the rank "
+                "test too rarely in all.",
                 levels_generic(many),
                 "**Type I error, standardised mean differences.** The sampling variance contains the effect itself, so effect and "
                 "standard error correlate without any bias: tests on the standard error reject too often where studies are of "
@@ -243,14 +244,16 @@ def part(share: float = 1.0) -> str:
                 "this.",
                 levels_tables(many),
                 "**Power.** Studies without a significant positive effect (one-sided p > .025) stay unpublished with the stated "
-                "probability. Even strong selection is missed in ten studies more often than not: a test that finds nothing is no "
-                "proof that nothing is missing.",
+                "probability. Selection of half of them is not seen at all, and selection of nine in ten is missed in ten or twenty studies "
+                "more often than not; with a true mean of zero hardly any test sees it. A test that finds nothing is no proof that "
+                "nothing is missing.",
                 power(many),
                 f"**Bias of the adjusted estimates** (estimate less true mean; {some:,} simulations a row). No correction is "
-                "right everywhere: heterogeneity without selection and selection without heterogeneity look alike in a funnel.",
+                "right everywhere: with strong selection all but PET-PEESE and the limit estimate keep half or more of the bias, these two "
+                "overshoot where effects are homogeneous and fall short where they differ, and without selection they cost precision.",
                 bias(some),
                 f"**Type I error with dependent effects** ({few:,} simulations). Ignoring that effects share a study is wrong; the "
-                "cluster-robust tests hold their level.",
+                "cluster-robust tests hold their level, model-based standard errors do not.",
                 levels_dependent(few),
             ]
         )
