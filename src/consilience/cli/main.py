@@ -11,6 +11,7 @@ import typer
 
 from .. import __version__
 from ..base.errors import ConsilienceError
+from .calibrate import calibrate
 from .check import check
 from .example import example
 from .init import init
@@ -33,6 +34,7 @@ Start here:
   consilience init ./my-review          your own: commented protocol and tables
   consilience check ./my-review         every problem, by file, row and column
   consilience multiverse ./my-review    the answer under every combination of defensible choices
+  consilience calibrate ./my-review     how often such a review is right
 
 Exit codes: 0 done; 1 the protocol or the data have errors (all are listed); 2 wrong usage.
 """
@@ -63,7 +65,7 @@ def options(
     """Options before the command."""
 
 
-for command in (init, check, run, multiverse, example):
+for command in (init, check, run, multiverse, calibrate, example):
     app.command()(command)
 
 

@@ -13,6 +13,14 @@ from .analysis import (
     StudyAverage,
     Tipping,
 )
+from .calibration import (
+    Calibration,
+    CalibrationScenario,
+    MethodCalibration,
+    PublicationRule,
+    SelectedScenario,
+    Share,
+)
 from .columns import Columns
 from .design import Design
 from .effects import Block, Dropped, Effects
@@ -30,15 +38,21 @@ from .fit import (
     StudyAverages,
     TestResult,
 )
-from .multiverse import (
-    AlternativeSummary,
-    Contribution,
-    Dimension,
-    Movement,
-    MultiverseResult,
-    Support,
+from .gosh import Gosh, GoshClusters, SubsetCluster
+from .influence import (
+    Baujat,
+    Collinearity,
+    Cumulative,
+    Influence,
+    LeaveOneOut,
+    Quantiles,
+    Radial,
+    Refitted,
+    Residuals,
 )
+from .multiverse import AlternativeSummary, Contribution, Dimension, Movement, MultiverseResult, Support
 from .note import Note
+from .permutation import PermutationInterval, PermutationTest
 from .plan import (
     Correlation,
     Decision,
@@ -50,21 +64,29 @@ from .plan import (
     OutcomeRule,
     Plan,
 )
+from .refits import Refits
 from .reported import Reported
+from .resampling import Bootstrap, Jackknife, WildBootstrap, WildInterval
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
     "AlternativeSummary",
     "Analysis",
+    "Baujat",
     "Block",
+    "Bootstrap",
     "Bound",
+    "Calibration",
+    "CalibrationScenario",
     "Coefficients",
+    "Collinearity",
     "Columns",
     "Components",
     "Contribution",
     "Correlation",
     "Course",
+    "Cumulative",
     "Decision",
     "Dependence",
     "Design",
@@ -76,14 +98,20 @@ __all__ = [
     "Explanation",
     "Fit",
     "FitStatistics",
+    "Gosh",
+    "GoshClusters",
     "Heterogeneity",
     "HeterogeneityIntervals",
     "Imputation",
+    "Influence",
     "Inner",
     "Instrument",
     "Intercept",
     "Interval",
+    "Jackknife",
     "Known",
+    "LeaveOneOut",
+    "MethodCalibration",
     "Moderator",
     "Movement",
     "Multiverse",
@@ -92,22 +120,33 @@ __all__ = [
     "Optimum",
     "OutcomeRule",
     "Paragraph",
+    "PermutationInterval",
+    "PermutationTest",
     "Plan",
     "Prediction",
     "PrintedCell",
     "PrintedRow",
     "Provenance",
+    "PublicationRule",
+    "Quantiles",
     "Question",
+    "Radial",
     "Reading",
+    "Refits",
+    "Refitted",
     "Reported",
+    "Residuals",
     "Scale",
     "Scenario",
+    "SelectedScenario",
+    "Share",
     "Slopes",
     "Spec",
     "Step",
     "Structure",
     "StudyAverage",
     "StudyAverages",
+    "SubsetCluster",
     "Support",
     "Table",
     "TableColumn",
@@ -115,4 +154,6 @@ __all__ = [
     "TestResult",
     "Tipping",
     "Way",
+    "WildBootstrap",
+    "WildInterval",
 ]

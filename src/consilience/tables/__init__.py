@@ -1,6 +1,11 @@
 """Records -> Table -> text, Markdown, HTML, LaTeX, CSV rows or a data frame."""
 
-from . import show_multiverse  # noqa: F401 - registers what print() shows
+from . import (
+    show_influence,  # noqa: F401 - registers its records with `show`
+    show_multiverse,  # noqa: F401 - registers what print() shows
+    show_resampling,  # noqa: F401 - registers what print shows
+    show_small_study,  # noqa: F401 - registers what print shows
+)
 from .build_all import all_tables
 from .build_estimates import estimate_table
 from .build_multiverse import alternatives_table, movement_table, specifications_table
