@@ -24,14 +24,12 @@ KEY = 14.0  # points between the signs of the legend and their words
 
 @dataclass(frozen=True, eq=False)
 class _Bins:
-    """b groups of neighbouring specifications: rows of each, middle estimate and limits (b,), shares (b,) above and below zero."""
+    """b groups of neighbouring specifications: rows of each, their median estimate and limits (b,), the bin of the primary."""
 
     rows: tuple[np.ndarray, ...]
     estimate: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    above: np.ndarray
-    below: np.ndarray
     primary: int
 
 
@@ -45,8 +43,6 @@ def _bins(result: MultiverseResult) -> _Bins:
         np.array([np.median(middle[r]) for r in rows]),
         np.array([np.median(low[r]) for r in rows]),
         np.array([np.median(high[r]) for r in rows]),
-        np.array([np.mean(low[r] > 0) for r in rows]),
-        np.array([np.mean(high[r] < 0) for r in rows]),
         next(i for i, r in enumerate(rows) if result.primary in r),
     )
 
@@ -67,7 +63,7 @@ def specification_curve(result: MultiverseResult) -> Layout:
     items += matrix
     items += _primary(result, plane, bins, bottom)
     width = plane.x.end + MARGIN
-    foot, height = footnotes(_notes(result, bins), bottom + 2, width)
+    foot, height = footnotes(_notes(result, bins, plane), bottom + 2, width)
     title = "Specification curve: the average under every combination of choices"
     return Layout("specification-curve", title, _alt(result), width, height, (*items, *foot), _twin(result))
 
@@ -78,11 +74,11 @@ def _names_width(result: MultiverseResult) -> float:
     return min(NAMES, max([*names, *titles, 60.0]))
 
 
-def _tone(above: float, below: float) -> str:
-    """Of an interval: on one side of zero in most of the specifications of its bin, or not."""
-    if above > 0.5:
+def _tone(low: float, high: float) -> str:
+    """Of the interval that is drawn: on which side of zero it lies."""
+    if low > 0:
         return "mark"
-    return "alert" if below > 0.5 else "rule"
+    return "alert" if high < 0 else "rule"
 
 
 def _legend(result: MultiverseResult, left: float) -> list[Item]:
@@ -105,7 +101,7 @@ def _curve(plane: Plane, bins: _Bins) -> list[Item]:
     for i, (low, high) in enumerate(zip(bins.low, bins.high, strict=True)):
         x = plane.x.at(i + 0.5)
         if high >= plane.y.low and low <= plane.y.high:
-            tone = _tone(bins.above[i], bins.below[i])
+            tone = _tone(low, high)
             items.append(Line(((x, plane.y.at(low)), (x, plane.y.at(high))), tone, min(3.0, 0.7 * pitch)))
     half = min(1.8, max(0.7, 0.3 * pitch))
     for i, value in enumerate(bins.estimate):
@@ -167,7 +163,7 @@ def _primary(result: MultiverseResult, plane: Plane, bins: _Bins, bottom: float)
     ]
 
 
-def _notes(result: MultiverseResult, bins: _Bins) -> list[str]:
+def _notes(result: MultiverseResult, bins: _Bins, plane: Plane) -> list[str]:
     low, high = result.range
     first = f"{plural(result.support.n, 'specification')}, sorted by estimate: median {number(result.median)}, range {interval(low, high)}."
     if len(bins.rows) < result.support.n:
@@ -175,6 +171,8 @@ def _notes(result: MultiverseResult, bins: _Bins) -> list[str]:
             f" About {result.support.n / len(bins.rows):.0f} neighbours are drawn together: their median estimate and limits; "
             "below, the height of a mark is the share of them with that choice."
         )
+    if np.any((bins.low < plane.y.low) | (bins.high > plane.y.high)):
+        first += " Intervals that leave the axis are cut."
     notes = [first]
     if result.sampled:
         notes.append(f"A random sample of {result.possible:,} possible combinations.")

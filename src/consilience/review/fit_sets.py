@@ -14,7 +14,7 @@ from ..records import Effects
 from ..records.spec import Test
 from .choices import CHOICES, MODELS, impossible, spec_of
 from .combinations import AnalysedSets, Combinations, digest
-from .estimates import nothing_to_pool
+from .estimates import one_trial
 from .processes import Job, run_jobs
 from .sensitivity import Progress
 
@@ -52,8 +52,8 @@ def fit_sets(
     combined: Combinations, analysed: AnalysedSets, *, progress: Progress, workers: int | None
 ) -> Found:
     """The pooled mean of every specification."""
-    missing = [nothing_to_pool(effects, key="", label="") for effects in analysed.sets]
-    nothing = np.array(["" if one is None else one.reason for one in missing], dtype=object)
+    missing = [one_trial(effects) if effects.k else "No effect is left." for effects in analysed.sets]
+    nothing = np.array(missing, dtype=object)
     models, rhos = (combined.values[NAMES.index(name)] for name in ("model", "rho"))
     tests = cast(tuple[Test, ...], combined.values[NAMES.index("test")])
     m, h, t = (combined.rows[:, NAMES.index(name)] for name in ("model", "rho", "test"))
