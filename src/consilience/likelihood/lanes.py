@@ -98,7 +98,9 @@ def _direction(
     matrix = np.where(both, matrix, np.eye(theta.shape[1]))
     values, vectors = np.linalg.eigh(matrix)
     values = np.maximum(np.abs(values), 1e-7 * np.abs(values).max(axis=1, keepdims=True))
-    step = (vectors @ ((np.swapaxes(vectors, 1, 2) @ scaled[:, :, None])[:, :, 0] / values)[:, :, None])[:, :, 0]
+    step = (vectors @ ((np.swapaxes(vectors, 1, 2) @ scaled[:, :, None])[:, :, 0] / values)[:, :, None])[
+        :, :, 0
+    ]
     longest = np.abs(step).max(axis=1, keepdims=True)
     step = step * np.minimum(1.0, REACH / np.maximum(longest, 1e-300))
     return np.where(free, step / spread, 0.0), free, score

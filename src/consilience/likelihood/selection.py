@@ -26,15 +26,18 @@ LOG_2PI = float(np.log(2 * np.pi))
 
 @dataclass(frozen=True, eq=False)
 class Selected:
-    """F analyses of K studies (F = 1 of an array is shared by all).
+    """F analyses of K studies (F = 1 of an array is shared by all); made by `selected`.
 
-    y, v : (F or 1, K); x : (F or 1, K, p); count : (F or 1, K) how often each study counts (0 = absent).
+    y, v, se : (F or 1, K); x : (F or 1, K, p); count : (F or 1, K) how often each study counts (0 = absent).
+    places : (1, F or 1, K) where the selection function is read for each study.
     """
 
     y: np.ndarray
     v: np.ndarray
+    se: np.ndarray
     x: np.ndarray
     count: np.ndarray
+    places: np.ndarray
     family: Family
 
     @property
@@ -43,11 +46,25 @@ class Selected:
 
     def take(self, rows: np.ndarray) -> Selected:
         """The selected analyses."""
+        if max(len(self.y), len(self.v), len(self.x), len(self.count)) == 1:
+            return self
 
         def part(a: np.ndarray) -> np.ndarray:
             return a if len(a) == 1 else a[rows]
 
-        return Selected(part(self.y), part(self.v), part(self.x), part(self.count), self.family)
+        places = self.places if self.places.shape[1] == 1 else self.places[:, rows]
+        return Selected(
+            part(self.y), part(self.v), part(self.se), part(self.x), part(self.count), places, self.family
+        )
+
+
+def selected(
+    y: np.ndarray, v: np.ndarray, x: np.ndarray, *, family: Family, count: np.ndarray | None = None
+) -> Selected:
+    """Analyses from y, v (F or 1, K), x (F or 1, K, p); count (F or 1, K), None = every study once."""
+    se = np.sqrt(v)
+    counts = np.ones((1, y.shape[1])) if count is None else count
+    return Selected(y, v, se, x, counts, np.asarray(family.locate(y / se))[None], family)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +98,9 @@ def evaluate(problem: Selected, theta: np.ndarray) -> Evaluated:
     p, family = problem.p, problem.family
     mean = (problem.x @ theta[:, :p, None])[:, :, 0]
     total = problem.v + theta[:, p : p + 1]
-    se, root = np.sqrt(problem.v), np.sqrt(total)
-    a = normaliser(family, mean, root, se, theta[:, p + 1 :])
-    places = np.asarray(family.locate(problem.y / se))[None]
-    seen = family.log_weight(places, theta[:, p + 1 :])
+    root = np.sqrt(total)
+    a = normaliser(family, mean, root, problem.se, theta[:, p + 1 :])
+    seen = family.log_weight(problem.places, theta[:, p + 1 :])
     r = (problem.y - mean) / root
     loglik = seen.value[0] - 0.5 * (LOG_2PI + np.log(total) + r * r) - a.log
     own = [first[0] - b for first, b in zip(seen.first, a.own, strict=True)]
@@ -168,17 +184,17 @@ def _masses(
 
 def _edge_moments(low: np.ndarray, high: np.ndarray, scale: np.ndarray) -> list[np.ndarray]:
     """exp(scale) times the integral of He_n phi over [low, high], n = 1 ... 4: He_{n-1} phi at low minus at high."""
-    result = []
-    ends = []
-    for u in (low, high):
-        finite = np.isfinite(u)
-        z = np.where(finite, u, 0.0)
-        density = np.where(finite, np.exp(scale - 0.5 * (z * z + LOG_2PI)), 0.0)
-        ends.append((z, density))
-    for n in range(4):
-        parts = [density * (1.0, z, z * z - 1, z * (z * z - 3))[n] for z, density in ends]
-        result.append(parts[0] - parts[1])
-    return result
+    below, above = (_edge(u, scale) for u in (low, high))
+    return [a - b for a, b in zip(below, above, strict=True)]
+
+
+def _edge(u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
+    """exp(scale) He_n(u) phi(u), n = 0 ... 3; zero at infinity."""
+    z = np.clip(u, -1e6, 1e6)
+    density = np.exp(scale - 0.5 * (z * z + LOG_2PI))
+    first = z * density
+    second = z * first - density
+    return density, first, second, z * second - 2 * first
 
 
 def log_between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -204,9 +220,7 @@ class _Curves:
     own2: dict[tuple[int, int], np.ndarray]
 
 
-def _scores(
-    x: np.ndarray, mean: np.ndarray, variance: np.ndarray, own: list[np.ndarray]
-) -> np.ndarray:
+def _scores(x: np.ndarray, mean: np.ndarray, variance: np.ndarray, own: list[np.ndarray]) -> np.ndarray:
     columns = [x * mean[:, :, None], variance[:, :, None]]
     shape = mean.shape
     columns += [np.broadcast_to(o, shape)[:, :, None] for o in own]

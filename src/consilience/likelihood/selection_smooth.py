@@ -14,7 +14,9 @@ import numpy as np
 from ..base.distributions import normal_isf
 from .selection_family import Family, LogWeight, Pieces, log_p
 
-CENSOR = 1e-5  # p-values nearer to 0 or 1 count as this near, where the weight would be zero or infinite there
+CENSOR = (
+    1e-5  # p-values nearer to 0 or 1 count as this near, where the weight would be zero or infinite there
+)
 MOST = 100.0  # largest delta that is searched
 FAR, VERY_FAR = 9.0, 37.0  # |z| beyond which w no longer changes
 NODES = 16
@@ -37,7 +39,9 @@ def _logistic(lp: np.ndarray, lq: np.ndarray, d: list[np.ndarray], c: np.ndarray
     """log 2 - log(1 + exp(delta p))."""
     p = c * np.exp(lp)
     share = 1 / (1 + np.exp(-d[0] * p))
-    return LogWeight(np.log(2.0) - np.logaddexp(0.0, d[0] * p), [-p * share], {(0, 0): -p * p * share * (1 - share)})
+    return LogWeight(
+        np.log(2.0) - np.logaddexp(0.0, d[0] * p), [-p * share], {(0, 0): -p * p * share * (1 - share)}
+    )
 
 
 def _power(lp: np.ndarray, lq: np.ndarray, d: list[np.ndarray], c: np.ndarray) -> LogWeight:
@@ -58,46 +62,56 @@ def _beta(lp: np.ndarray, lq: np.ndarray, d: list[np.ndarray], c: np.ndarray) ->
 
 
 def _with_floor(plain: Formula) -> Formula:
-    """(delta1 + w(p; delta2)) / (1 + delta1): the chance of publication does not fall to zero."""
+    """delta1 + w(p; delta2): the chance of publication does not fall to zero."""
 
     def formula(lp: np.ndarray, lq: np.ndarray, d: list[np.ndarray], c: np.ndarray) -> LogWeight:
         inner = plain(lp, lq, d[1:], c)
-        g = inner.first[0]
-        gg = inner.second.get((0, 0), 0.0) + g * g
+        slope = inner.first[0]
+        bend = inner.second.get((0, 0), 0.0) + slope * slope
         h = np.exp(np.maximum(inner.value, -300.0))  # so that 1 / total^2 is a number
-        total, floor = d[0] + h, 1 / (1 + d[0])
-        share = h / total
-        return LogWeight(
-            np.log(total) - np.log1p(d[0]),
-            [1 / total - floor, share * g],
-            {
-                (0, 0): floor**2 - 1 / total**2 + 0 * h,
-                (0, 1): -share * g / total,
-                (1, 1): share * gg - (share * g) ** 2,
-            },
-        )
+        inverse = 1 / (d[0] + h)
+        moved = h * inverse * slope
+        # w is linear in delta1: these make w'' vanish to the last digit
+        second = {
+            (0, 0): -(inverse * inverse),
+            (0, 1): -(inverse * moved),
+            (1, 1): h * inverse * bend - moved * moved,
+        }
+        return LogWeight(-np.log(inverse), [inverse, moved], second)
 
     return formula
 
 
-ONE_START = np.array([[0.0], [1.0], [4.0]])
-FLOOR_START = np.array([[0.0, 0.5], [0.5, 1.0], [0.1, 6.0]])
+ONE_START = np.array([[0.0], [1.0], [6.0]])
+FLOOR_START = np.array([[0.0, 0.5], [0.5, 1.0], [0.1, 6.0], [0.2, 50.0], [0.6, 15.0]])
 # kind -> formula, lower bounds, null, starts, whether p is censored
 FORMULAS: dict[str, tuple[Formula, tuple[float, ...], tuple[float, ...], np.ndarray, bool]] = {
-    "beta": (_beta, (1e-5, 1e-5), (1.0, 1.0), np.array([[1.0, 1.0], [0.5, 1.5], [0.1, 3.0], [0.01, 2.5], [1.5, 1.5]]), True),
+    "beta": (
+        _beta,
+        (1e-5, 1e-5),
+        (1.0, 1.0),
+        np.array([[1.0, 1.0], [0.5, 1.5], [0.1, 3.0], [0.01, 2.5], [1.5, 1.5], [5.0, 1.5]]),
+        True,
+    ),
     "half-normal": (_half_normal, (0.0,), (0.0,), ONE_START, False),
     "negative-exponential": (_negative_exponential, (0.0,), (0.0,), ONE_START, False),
     "logistic": (_logistic, (0.0,), (0.0,), ONE_START, False),
-    "power": (_power, (0.0,), (0.0,), np.array([[0.0], [0.5], [1.5]]), True),
+    "power": (_power, (0.0,), (0.0,), np.array([[0.0], [0.5], [1.5], [5.0]]), True),
     "exponential-power": (
         _exponential_power,
         (0.0, 1e-2),
         (0.0, 1.0),
-        np.array([[0.5, 1.0], [2.0, 0.3], [2.0, 2.0], [30.0, 0.07]]),
+        np.array([[0.5, 1.0], [2.0, 0.3], [2.0, 2.0], [30.0, 0.07], [15.0, 3.0], [60.0, 1.0]]),
         False,
     ),
     "half-normal-floor": (_with_floor(_half_normal), (0.0, 0.0), (0.0, 0.0), FLOOR_START, False),
-    "negative-exponential-floor": (_with_floor(_negative_exponential), (0.0, 0.0), (0.0, 0.0), FLOOR_START, False),
+    "negative-exponential-floor": (
+        _with_floor(_negative_exponential),
+        (0.0, 0.0),
+        (0.0, 0.0),
+        FLOOR_START,
+        False,
+    ),
     "logistic-floor": (_with_floor(_logistic), (0.0, 0.0), (0.0, 0.0), FLOOR_START, False),
     "power-floor": (_with_floor(_power), (0.0, 0.0), (0.0, 0.0), FLOOR_START, False),
 }

@@ -67,6 +67,9 @@ def _truncated(setup: Setup, theta: np.ndarray, covariance: np.ndarray) -> Selec
     x = np.array([ends[0], cut, cut, ends[1]])
     short = np.array([True, True, False, False]) if setup.sign > 0 else np.array([False, False, True, True])
     low, high = _limits(
-        np.where(short, np.log(delta), 0.0), short[:, None].astype(float)[:, : setup.family.q], covariance, setup.level
+        np.where(short, np.log(delta), 0.0),
+        short[:, None].astype(float)[:, : setup.family.q],
+        covariance,
+        setup.level,
     )
     return SelectionCurve(x, np.where(short, delta, 1.0), low, high, "effect")

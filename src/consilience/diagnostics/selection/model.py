@@ -219,7 +219,9 @@ def _selection_test(setup: Setup, found: Found) -> TestResult | None:
     at_bound = q == 1 and bool(setup.family.null[0] == setup.family.lower[0])
     p_value = float(chi2_sf(statistic, q)) * (0.5 if at_bound and statistic > 0 else 1.0)
     name = "likelihood ratio, no selection"
-    return TestResult(name, statistic, float(q), np.inf, p_value, "half chi-squared, bound" if at_bound else "")
+    return TestResult(
+        name, statistic, float(q), np.inf, p_value, "half chi-squared, bound" if at_bound else ""
+    )
 
 
 def _tau2_test(setup: Setup, found: Found) -> TestResult | None:
@@ -227,7 +229,9 @@ def _tau2_test(setup: Setup, found: Found) -> TestResult | None:
         return None
     statistic = max(0.0, 2 * (found.loglik - found.loglik_without_tau2))
     p_value = 0.5 * float(chi2_sf(statistic, 1)) if statistic > 0 else 1.0
-    return TestResult("likelihood ratio, tau2 = 0", statistic, 1.0, np.inf, p_value, "half chi-squared, bound")
+    return TestResult(
+        "likelihood ratio, tau2 = 0", statistic, 1.0, np.inf, p_value, "half chi-squared, bound"
+    )
 
 
 def _optimum(setup: Setup, found: Found) -> Optimum:
@@ -255,7 +259,11 @@ def _notes(setup: Setup, found: Found) -> list[Note]:
         )
     if found.maxima > 1:
         notes.append(
-            Note("several-maxima", "info", f"The likelihood has {found.maxima} local maxima; the highest was taken.")
+            Note(
+                "several-maxima",
+                "info",
+                f"The likelihood has {found.maxima} local maxima; the highest was taken.",
+            )
         )
     own = found.theta[p + 1 :]
     if np.any(own >= setup.family.upper) or np.any(np.abs(own) > 30):
@@ -269,5 +277,11 @@ def _notes(setup: Setup, found: Found) -> list[Note]:
         )
     free = found.free & (setup.lower < setup.upper)
     if free.any() and np.linalg.eigvalsh(-found.hessian[np.ix_(free, free)])[0] <= 0:
-        notes.append(Note("flat-likelihood", "warning", "The likelihood is flat at its maximum; there are no standard errors."))
+        notes.append(
+            Note(
+                "flat-likelihood",
+                "warning",
+                "The likelihood is flat at its maximum; there are no standard errors.",
+            )
+        )
     return notes

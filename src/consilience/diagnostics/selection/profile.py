@@ -98,7 +98,9 @@ def _limit(above: Callable[[np.ndarray], np.ndarray], line: _Line, peak: float, 
             i = int(np.argmax(values < 0))
             inside = float(tried[i - 1]) if i else inside
             ends = sorted([inside, float(tried[i])])
-            return float(find_roots(above, np.array(ends[:1]), np.array(ends[1:]), rtol=1e-9, atol=1e-10 * unit)[0])
+            return float(
+                find_roots(above, np.array(ends[:1]), np.array(ends[1:]), rtol=1e-9, atol=1e-10 * unit)[0]
+            )
         inside = float(tried[-1])
         if inside == bound or abs(inside) >= 300 * (line.index > p):
             break
@@ -131,7 +133,9 @@ def _line(model: SelectionModel, name: str) -> _Line:
     p = setup.problem.p
     index = names.index(name)
     if setup.lower[index] == setup.upper[index] or (model.decreasing and index > p):
-        raise InputError(f'"{name}" has no profile: it was given, or weights were bound to decrease.', code="no-profile")
+        raise InputError(
+            f'"{name}" has no profile: it was given, or weights were bound to decrease.', code="no-profile"
+        )
     theta = model.theta.copy()
     theta[:p] *= setup.sign
     logged = index > p and model.kind in ("step", "truncated", "truncated-estimated")

@@ -9,11 +9,19 @@ import numpy as np
 from ...base.errors import InputError
 from ...likelihood.lanes import Climbed, climb
 from ...likelihood.selection import Evaluated, Selected, evaluate
+from ...likelihood.selection_smooth import FORMULAS
 from .setup import Setup
 
-# factors of the unadjusted estimate and tau^2 from which the lanes start, in turn
-EFFECT_FACTORS = (1.0, 0.5, 0.0, 0.3, -0.5)
+# lanes start from the unadjusted mean moved down by so many typical standard deviations, and from multiples of its tau^2
+SHIFTS = (0.0, 0.5, 1.0, 0.25, -0.5)
 TAU2_FACTORS = (1.0, 0.3, 1.0, 0.0, 2.0)
+WIDER = (
+    0.0,
+    1.0,
+    3.0,
+    -1.0,
+)  # for smooth selection functions, each of whose starts is combined with each shift
+WITHOUT = 3  # starts of the model without heterogeneity, whose likelihood is easier
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +52,20 @@ def objective_of(problem: Selected):  # type: ignore[no-untyped-def]
 
 def starts_of(setup: Setup) -> np.ndarray:
     """(n, P) starting values."""
-    p, own = setup.problem.p, setup.family.start
+    p, q, own, plain = setup.problem.p, setup.family.q, setup.family.start, setup.unadjusted
+    shifts, factors = np.array(SHIFTS), np.array(TAU2_FACTORS)
+    if q and setup.asked.kind in FORMULAS:
+        own = np.repeat(own, len(WIDER), axis=0)
+        shifts = np.array(WIDER)
     n = max(len(own), 3)
-    rows = np.arange(n)
-    plain = setup.unadjusted
     typical = float(np.median(setup.effects.v))
-    tau2 = np.resize(TAU2_FACTORS, n) * max(plain.tau2, 0.1 * typical)
-    start = np.empty((n, p + 1 + setup.family.q))
-    start[:, :p] = setup.sign * plain.estimate * np.resize(EFFECT_FACTORS, n)[:, None]
-    start[:, p] = tau2
-    start[:, p + 1 :] = own[rows % len(own)] if setup.family.q else 0.0
+    level, *_ = np.linalg.lstsq(setup.design.matrix, np.ones(setup.effects.k), rcond=None)
+    down = np.resize(shifts, n)[:, None] * np.sqrt(typical + plain.tau2) * level
+    start = np.zeros((n, p + 1 + q))
+    start[:, :p] = setup.sign * plain.estimate - down
+    start[:, p] = np.resize(factors, n) * max(plain.tau2, 0.1 * typical)
+    if q:
+        start[:, p + 1 :] = own[np.arange(n) % len(own)]
     return start
 
 
@@ -69,13 +81,15 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
     compare = setup.tau2 is None
     lower, upper = np.tile(setup.lower, (n, 1)), np.tile(setup.upper, (n, 1))
     if compare:  # the same starts without heterogeneity
-        start, lower, upper = (np.vstack([a, a]) for a in (start, lower, upper))
+        start, lower, upper = (np.vstack([a, a[:WITHOUT]]) for a in (start, lower, upper))
         start[n:, p] = upper[n:, p] = 0.0
     climbed = climb(objective_of(setup.problem), start, lower, upper)
     loglik = np.where(np.isfinite(climbed.loglik), climbed.loglik, -np.inf)
     best = int(np.argmax(loglik))  # a model without heterogeneity is a point of the larger one
     if not np.isfinite(loglik[best]):
-        raise InputError("The likelihood is not finite at any start.", code="no-maximum", advice="Look at the data.")
+        raise InputError(
+            "The likelihood is not finite at any start.", code="no-maximum", advice="Look at the data."
+        )
     if compare and best >= n:
         climbed, loglik, best = _again(setup, climbed, loglik, best)
     at = evaluate(setup.problem, climbed.theta[best : best + 1])
@@ -95,9 +109,7 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
     )
 
 
-def _again(
-    setup: Setup, climbed: Climbed, loglik: np.ndarray, best: int
-) -> tuple[Climbed, np.ndarray, int]:
+def _again(setup: Setup, climbed: Climbed, loglik: np.ndarray, best: int) -> tuple[Climbed, np.ndarray, int]:
     """Climb on from the best model without heterogeneity, in which tau^2 could not move."""
     more = climb(
         objective_of(setup.problem), climbed.theta[best : best + 1], setup.lower[None], setup.upper[None]

@@ -11,7 +11,7 @@ from ...base.errors import InputError
 from ...base.linalg import dependent_columns
 from ...base.options import choose
 from ...likelihood.batch import fit_batch
-from ...likelihood.selection import Selected
+from ...likelihood.selection import Selected, selected
 from ...likelihood.selection_family import Family, log_p
 from ...likelihood.selection_smooth import FORMULAS, smooth_family
 from ...likelihood.selection_steps import step_family
@@ -134,14 +134,19 @@ def ask(
         chosen = tuple(s for s in chosen if s < 1) if kind != "beta" else chosen
         if list(chosen) != sorted(set(chosen)) or not all(0 < s <= 1 for s in chosen):
             raise InputError(
-                f"Steps are p-values in ascending order between 0 and 1; got {chosen}.", code="selection-steps"
+                f"Steps are p-values in ascending order between 0 and 1; got {chosen}.",
+                code="selection-steps",
             )
     if kind in ("truncated", "truncated-estimated") and alternative == "two-sided":
         raise InputError(
-            "Truncation of effects has a direction.", code="selection-alternative", advice='Use "greater" or "less".'
+            "Truncation of effects has a direction.",
+            code="selection-alternative",
+            advice='Use "greater" or "less".',
         )
     if precision and kind in ("step", "beta", "truncated", "truncated-estimated"):
-        raise InputError(f'The selection function "{kind}" has no precision in it.', code="selection-precision")
+        raise InputError(
+            f'The selection function "{kind}" has no precision in it.', code="selection-precision"
+        )
     given = None if weights is None else np.array([np.nan if w is None else w for w in weights], dtype=float)
     return Asked(kind, chosen, alternative, given, precision, decreasing)
 
@@ -165,7 +170,9 @@ def _people(effects: Effects) -> np.ndarray:
             if np.all(np.isfinite(n) & (n > 0)):
                 return np.asarray(n)
     raise InputError(
-        "The sizes of the studies are not known.", code="selection-precision", advice='Give a column "n", or use "se".'
+        "The sizes of the studies are not known.",
+        code="selection-precision",
+        advice='Give a column "n", or use "se".',
     )
 
 
@@ -206,7 +213,9 @@ def _check_weights(delta: np.ndarray, j: int, asked: Asked) -> None:
 def p_values_of(effects: Effects, alternative: str) -> np.ndarray:
     """(k,) one- or two-sided p-values of the z statistics y / sqrt(v)."""
     z = effects.y / np.sqrt(effects.v)
-    return np.asarray(np.exp(log_p(-z if alternative == "less" else z, two_sided=alternative == "two-sided")[0]))
+    return np.asarray(
+        np.exp(log_p(-z if alternative == "less" else z, two_sided=alternative == "two-sided")[0])
+    )
 
 
 def interval_counts(p: np.ndarray, steps: Sequence[float]) -> tuple[int, ...]:
@@ -276,9 +285,7 @@ def build(source: Source, asked: Asked) -> Setup:
                 "do not keep their level.",
             )
         )
-    problem = Selected(
-        turned[None], effects.v[None], design.matrix[None], np.ones((1, effects.k)), family
-    )
+    problem = selected(turned[None], effects.v[None], design.matrix[None], family=family)
     fixed = 0.0 if tau2 is None else tau2
     p_columns = np.full(design.matrix.shape[1], np.inf)
     lower = np.concatenate([-p_columns, [fixed], family.lower])
