@@ -222,6 +222,21 @@ def slopes_at(at: Lanes, *, reml: bool) -> Slopes:
     return _derivatives(moved, twice, _traces(f, weight, sums[:, 2 * c :], shrink), reml=reml)
 
 
+def surely_seen(batch: NestedBatch, theta: np.ndarray) -> np.ndarray:
+    """(F, 2) variances of which the data certainly say something at `theta` (F, 2): `Slopes.flat` is above 1e-8, by
+    bounds of the eigenvalues of M^-1 and Z'M^-1 Z that cost no evaluation. False where the bounds prove nothing."""
+    a, b = theta[:, 0], theta[:, 1]
+    lost = np.isinf(batch.d)
+    least = batch.d.min(axis=1) + a
+    most = (batch.d if batch.complete else np.where(lost, 0.0, batch.d)).max(axis=1) + a
+    n, groups = batch.n, np.full(len(a), len(batch.starts))
+    if not batch.complete:
+        groups = (np.add.reduceat(~lost, batch.starts, axis=1) > 0).sum(axis=1)
+    rows = (n - batch.p) / n * least / (most + b * n)
+    between = (groups - batch.p) / groups * (least + b) / (most + b) / n
+    return np.asarray(np.stack([rows, between], axis=1) > 1e-8)
+
+
 def _derivatives(moved: np.ndarray, twice: np.ndarray, traces: np.ndarray, *, reml: bool) -> Slopes:
     """Score, informations and visible shares from the products and the (n, 5) traces of `slopes_at`."""
     n, c = len(moved), moved.shape[2]

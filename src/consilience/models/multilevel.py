@@ -9,7 +9,8 @@ from ..base.options import choose
 from ..inference.coefficients import coefficient_table
 from ..inference.working import working_model
 from ..likelihood.build import build
-from ..likelihood.multistart import Method, Solution, solve
+from ..likelihood.multistart import Method, Solution
+from ..likelihood.nested_solve import solve
 from ..records import Design, Effects, Fit, Note, Spec
 from .levels import fit_statistics, heterogeneity_by_level, named_components, standard_errors
 
