@@ -58,7 +58,7 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     InputError ``singular`` if the covariance of the effects is singular whatever the components are.
     """
     problem, reml = setup.problem, method == "REML"
-    hidden = () if method == "EE" else _hidden(setup)
+    hidden = () if method == "EE" else hidden_parameters(setup)
     fixed = problem.fixed.copy()
     nothing = np.isnan(fixed) if method == "EE" else np.isin(np.arange(len(fixed)), [i for i, _ in hidden])
     fixed[nothing] = np.clip(0.0, problem.lower, problem.upper)[nothing]
@@ -148,7 +148,7 @@ def _singular(setup: Setup, theta: np.ndarray) -> bool:
     return False
 
 
-def _hidden(setup: Setup) -> Hidden:
+def hidden_parameters(setup: Setup) -> Hidden:
     """Free variances without information in the data, each with the reason."""
     problem = setup.problem
     names = [parameter.name for parameter in setup.parameters]
