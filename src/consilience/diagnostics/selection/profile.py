@@ -12,7 +12,7 @@ from ...base.errors import InputError
 from ...base.linalg import one_blas_thread
 from ...base.options import choose
 from ...base.roots import find_roots
-from ...likelihood.lanes import climb
+from ...likelihood.climb import climb
 from ...records import Interval
 from ...records.selection import SelectionModel
 from .search import objective_of, starts_of

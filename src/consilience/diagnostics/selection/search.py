@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.errors import InputError
-from ...likelihood.lanes import Climbed, climb
+from ...likelihood.climb import Climbed, climb
 from ...likelihood.selection import Evaluated, Selected, evaluate
 from ...likelihood.selection_smooth import FORMULAS
 from .setup import Setup
