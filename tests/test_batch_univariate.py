@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from types import SimpleNamespace
 from typing import Any
-
-import importlib.util
 
 import numpy as np
 import pytest

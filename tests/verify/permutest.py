@@ -48,7 +48,9 @@ def check(case: dict, datasets: dict, cases: dict) -> Outcome:
         error = 5 * np.sqrt(np.max(p * (1 - p)) / float(chosen.get("iter", 1000.0)))
     tally.add("pval", p, out["pval"], atol=error)
     tally.add("QMp", joint, out["QMp"], atol=max(error, 1e-12))
-    tally.add("zval", fit.coefficients.statistic, out["zval"], rtol=0.0, atol=1e-4)  # R's default stopping rule
+    tally.add(
+        "zval", fit.coefficients.statistic, out["zval"], rtol=0.0, atol=1e-4
+    )  # R's default stopping rule
     if chosen.get("permci") and "ci_lb" in out:
         level = float(numbers(chosen.get("level", 100 * fit.spec.level))[0]) / 100
         limits = [permutation_interval(fit, name, exact=True, level=level) for name in fit.coefficients.names]

@@ -21,7 +21,9 @@ from .permutation import Progress
 
 CHUNK = 8_192  # subsets fitted at once
 MOST = 2**24  # subsets in all
-DOUBLE = 2**20  # subsets that are kept in double precision, and the number at which random ones are the default
+DOUBLE = (
+    2**20
+)  # subsets that are kept in double precision, and the number at which random ones are the default
 FEW = 1_000  # subsets by default where each is a fit of its own
 
 

@@ -104,7 +104,11 @@ def permutation_interval(
     chosen = np.concatenate(list(chunks))
     # exact: reject if b / N <= alpha; random: if (b + 1) / (N + 1) <= alpha
     alpha = 1 - level
-    most = int(np.floor(alpha * total * (1 + 1e-12))) if every else int(np.floor(alpha * (total + 1) * (1 + 1e-12))) - 1
+    most = (
+        int(np.floor(alpha * total * (1 + 1e-12)))
+        if every
+        else int(np.floor(alpha * (total + 1) * (1 + 1e-12))) - 1
+    )
     least = 2 if every and setup.signs else (1 if every else 0)
     reason, low, high = "", -np.inf, np.inf
     if most < least:

@@ -65,9 +65,7 @@ def wald(batch: BatchFit, *, test: str = "z", level: float = 0.95) -> Wald:
     )
 
 
-def tested_covariance(
-    batch: BatchFit, *, test: str
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+def tested_covariance(batch: BatchFit, *, test: str) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Covariance (F, p, p) by a test, what it was multiplied with (F,) (None: nothing), degrees of freedom (F,)."""
     if test == "z":
         return batch.covariance, None, np.full(len(batch.ok), np.inf)

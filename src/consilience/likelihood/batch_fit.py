@@ -180,7 +180,9 @@ def _log_likelihoods(s: Solution) -> Parts:
     else:
         design = problem.weighted(present.astype(float)).logdet
     reml = ml - problem.p * unit + s.at.logdet - design
-    saturated = np.log(problem.v if whole else np.where(present, problem.v, 1.0)).sum(axis=0) + problem.k * unit
+    saturated = (
+        np.log(problem.v if whole else np.where(present, problem.v, 1.0)).sum(axis=0) + problem.k * unit
+    )
     return {"loglik_ml": -0.5 * ml, "loglik_reml": -0.5 * reml, "saturated": -0.5 * saturated}
 
 

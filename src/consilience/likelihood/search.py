@@ -66,7 +66,11 @@ def maximise(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, n
     if problem.n == 1:
         ratio = _ratio(problem, grid, reml)
         found = _one_falling(problem, (grid, ratio), _score_reml if reml else _score_ml)
-        return _best(problem, _brackets(problem, (grid, scale), ratio, reml), ratio[:, 0] <= 1, reml) if found is None else found
+        return (
+            _best(problem, _brackets(problem, (grid, scale), ratio, reml), ratio[:, 0] <= 1, reml)
+            if found is None
+            else found
+        )
     tau2 = np.zeros(problem.n)
     steps, maxima = np.zeros(problem.n, dtype=np.intp), np.ones(problem.n, dtype=np.intp)
     common = can_share(problem)
@@ -77,7 +81,10 @@ def maximise(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, n
         if per_block < problem.n:
             part = problem.take(np.arange(problem.n)[rows])
         if common:
-            ratio, points = shared_ratio(part, grid[0], reml=reml).T, np.broadcast_to(grid, (part.n, grid.shape[1]))
+            ratio, points = (
+                shared_ratio(part, grid[0], reml=reml).T,
+                np.broadcast_to(grid, (part.n, grid.shape[1])),
+            )
         else:
             points = grid[rows]
             ratio = _ratio(part, points, reml)
@@ -103,7 +110,9 @@ def _one_falling(
         base = min(max(left - 1, 0), len(r) - 4)
         x = _inverse_cubic([math.log(r[base + i]) for i in range(4)], [base + i - left for i in range(4)])
         scale = float(problem.least[0])
-        guess = low + (low + scale) * math.expm1((x if 0 < x < 1 else 0.5) * math.log((high + scale) / (low + scale)))
+        guess = low + (low + scale) * math.expm1(
+            (x if 0 < x < 1 else 0.5) * math.log((high + scale) / (low + scale))
+        )
         tau2, taken = _refine_one(problem, (low, high), phi, guess)
     return tau2, taken, np.ones(1, dtype=np.intp)
 
@@ -226,9 +235,7 @@ def _best(
     maxima = np.bincount(owner, minlength=problem.n) + zero
     if not len(owner):
         return tau2, steps, maxima
-    found, taken = refine(
-        problem.take(owner), (low, high), _score_reml if reml else _score_ml, guess=guess
-    )
+    found, taken = refine(problem.take(owner), (low, high), _score_reml if reml else _score_ml, guess=guess)
     np.maximum.at(steps, owner, taken)
     rival = np.flatnonzero(maxima[owner] > 1)
     tau2[owner] = found
@@ -253,7 +260,9 @@ def refine(
     """
     low, high = ends
     if problem.n == 1:
-        return _refine_one(problem, (float(low[0]), float(high[0])), phi, None if guess is None else float(guess[0]))
+        return _refine_one(
+            problem, (float(low[0]), float(high[0])), phi, None if guess is None else float(guess[0])
+        )
     low, high, scale = low.copy(), high.copy(), problem.least
     root = _middle(low, high, scale) if guess is None else guess.copy()
     taken = np.zeros(problem.n, dtype=np.intp)

@@ -9,13 +9,20 @@ from typing import Any
 from ..base.errors import InputError
 from ..base.options import choose
 from ..io.atomic import write_atomic
+from ..records import Gosh, GoshClusters, PermutationTest
+from .gosh import driving_studies, gosh_density
 from .layout import Layout
+from .permutation import permutation_distribution
 from .raster import figure_png
 from .svg import figure_svg
 from .twin import text_twin
 
 # record type -> kind of figure -> what lays it out; the first kind is the default
-PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {}
+PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
+    Gosh: {"density": gosh_density},
+    GoshClusters: {"studies": driving_studies},
+    PermutationTest: {"distribution": permutation_distribution},
+}
 FORMATS = (".svg", ".png", ".txt")
 
 
