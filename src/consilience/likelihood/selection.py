@@ -236,7 +236,7 @@ def _hessian(problem: Selected, curve: _Curves) -> np.ndarray:
     h[:, :p, :p] = np.swapaxes(x, 1, 2) @ (counted[:, :, None] * x)
 
     def cross(column: np.ndarray) -> np.ndarray:
-        return ((count * column)[:, None, :] @ x)[:, 0, :]
+        return np.asarray(((count * column)[:, None, :] @ x)[:, 0, :])
 
     h[:, :p, p] = h[:, p, :p] = cross(curve.cross)
     h[:, p, p] = (count * curve.variance2).sum(axis=1)

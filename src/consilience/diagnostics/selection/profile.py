@@ -147,4 +147,4 @@ def _line(model: SelectionModel, name: str) -> _Line:
 
 def _log(x: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
-        return np.maximum(np.log(x), -300.0)
+        return np.asarray(np.maximum(np.log(x), -300.0))
