@@ -10,6 +10,7 @@ import numpy as np
 from .display import Shown
 from .note import Note
 
+SAME = 1e-9  # difference of two estimates, relative to the largest, that is rounding
 VERDICTS = ("same", "weaker", "stronger", "reversed", "unavailable")
 
 
@@ -165,8 +166,9 @@ class MultiverseResult(Shown):
 
     @property
     def rank(self) -> int:
-        """Place of the primary estimate among the available ones, 1 = smallest."""
-        return 1 + int(np.sum(self.estimate[self.available] < self.estimate[self.primary]))
+        """Place of the primary estimate among the available ones, 1 = smallest; equals share a place."""
+        below = self.estimate[self.primary] - self.estimate[self.available]
+        return 1 + int(np.sum(below > SAME * np.max(np.abs(self.estimate[self.available]))))
 
     def key(self, row: int) -> tuple[str, ...]:
         """The alternatives of one specification, one per dimension."""

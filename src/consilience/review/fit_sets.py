@@ -9,16 +9,15 @@ from typing import cast
 import numpy as np
 
 from ..effects.aggregate import aggregate
-from ..models.pooled_means import NUMBERS
 from ..records import Effects
 from ..records.spec import Test
 from .choices import CHOICES, MODELS, impossible, spec_of
 from .combinations import AnalysedSets, Combinations, digest
 from .estimates import one_trial
-from .processes import Job, run_jobs
+from .processes import NUMBERS, Job, run_jobs
 from .sensitivity import Progress
 
-GROUP = 24  # sets fitted together, which is how finely the work is divided between processes
+GROUP = 160  # sets fitted together, which is how finely the work is divided between processes
 NAMES = [choice.name for choice in CHOICES]
 Key = tuple[str, float]  # model, and the rho that it needs besides the covariance of the effects
 
@@ -110,7 +109,11 @@ def _fitted(
     jobs, places = [], []
     for key in dict.fromkeys(work.keys):
         columns = [j for j, test in enumerate(tests) if not impossible(key[0], test)]
-        items = [i for i, own in enumerate(work.keys) if own == key]
+        # sets of the same trials next to each other: a batch needs equal layouts
+        items = sorted(
+            (i for i, own in enumerate(work.keys) if own == key),
+            key=lambda i: tuple(work.data[i].study.tolist()),
+        )
         spec = spec_of(key[0], rho=key[1], level=combined.plan.level)
         for start in range(0, len(items) if columns else 0, GROUP):
             group = items[start : start + GROUP]
@@ -118,7 +121,6 @@ def _fitted(
             places.append((group, columns))
     results = run_jobs(jobs, tell=lambda done, total: progress("Fitting", done, total), workers=workers)
     for (group, columns), found in zip(places, results, strict=True):
-        for i, name in enumerate(NUMBERS):
-            numbers[i][np.ix_(group, columns)] = getattr(found, name)
+        numbers[np.ix_(range(len(NUMBERS)), group, columns)] = found.numbers
         reasons[group] = found.reason
     return numbers, reasons

@@ -9,12 +9,12 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.format import interval, number, plural
 from ..diagnostics.specifications import movement, summaries, support_of, verdicts
-from ..models.pooled_means import NUMBERS
 from ..records import MultiverseResult, Note
 from .choices import CHOICES, alternatives, dimension
 from .combinations import AnalysedSets, Combinations, analysed_sets, draw
 from .fit_sets import Found, fit_sets
 from .load import Loaded, load
+from .processes import NUMBERS
 from .sensitivity import Primary, Progress
 
 
@@ -59,6 +59,9 @@ def multiverse_of(
     combined = Combinations(plan, values, rows)
     analysed = analysed_sets(review.reported, combined, progress=tell)
     found = fit_sets(combined, analysed, progress=tell, workers=workers)
+    # a batch may differ from a single fit in the last digit, and the answer of the review has only one
+    own = [getattr(primary.estimate, name) for name in NUMBERS]
+    found.numbers[:, found.fit == found.fit[0]] = np.array(own)[:, None]
     return _result(combined, analysed, found)
 
 

@@ -8,14 +8,19 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.context import BaseContext
 
-from ..models.pooled_means import PooledMeans, pooled_means
+import numpy as np
+
+from ..base.errors import InputError
+from ..base.linalg import one_blas_thread
+from ..models import fit, fit_many
 from ..records import Effects, Spec
 from ..records.spec import Test
 
-PAYS = 600  # fits from which a second process pays
+PAYS = 2_000  # sets of effects from which a second process pays
+NUMBERS = ("estimate", "se", "df", "p_value", "ci_low", "ci_high")
 Tell = Callable[[int, int], None]
 
 
@@ -28,19 +33,45 @@ class Job:
     data: tuple[Effects, ...]
 
 
-def run_job(job: Job) -> PooledMeans:
-    """One group, in whatever process."""
-    return pooled_means(job.data, job.spec, job.tests)
+@dataclass(frozen=True, eq=False)
+class Means:
+    """numbers (6, F, T) of F sets under T tests, in the order of `NUMBERS`; reason : (F,) why there are none, "" = there are."""
+
+    numbers: np.ndarray
+    reason: tuple[str, ...]
 
 
-def run_jobs(jobs: Sequence[Job], *, tell: Tell, workers: int | None) -> list[PooledMeans]:
+def run_job(job: Job) -> Means:
+    """The pooled mean of each set under each test, in whatever process."""
+    numbers = np.full((len(NUMBERS), len(job.data), len(job.tests)), np.nan)
+    fitted = np.ones(len(job.data), dtype=bool)
+    with one_blas_thread():
+        for t, test in enumerate(job.tests):
+            found = fit_many(job.data, replace(job.spec, test=test))
+            fitted &= found.ok
+            numbers[:, :, t] = [getattr(found, name)[:, 0] for name in NUMBERS]
+    reason = ["" if ok else _refusal(job, i) for i, ok in enumerate(fitted.tolist())]
+    return Means(numbers, tuple(reason))
+
+
+def _refusal(job: Job, i: int) -> str:
+    """What a single fit says of a set that could not be fitted."""
+    try:
+        for test in job.tests:
+            fit(job.data[i], replace(job.spec, test=test))
+    except InputError as error:
+        return error.message
+    return "The model cannot be fitted to these effects."
+
+
+def run_jobs(jobs: Sequence[Job], *, tell: Tell, workers: int | None) -> list[Means]:
     """All groups, in order; where processes cannot be started or fail, this one does the work.
 
     tell : is told how many sets of how many are done.
     """
     total = sum(len(job.data) for job in jobs)
     context = _context(workers, total) if len(jobs) > 1 else None
-    results: dict[int, PooledMeans] = {}
+    results: dict[int, Means] = {}
     done = 0
     if context is not None:
         try:

@@ -48,7 +48,8 @@ def _selection(word: str, protocol: ProtocolModel) -> tuple[str, str] | None:
     }[kind]
     if name in known:
         return None
-    return f"unknown-{kind}", f'there is no {kind} "{name}". {suggestion(name, known)}'.strip()
+    code = "protocol-value" if kind == "family" else f"unknown-{kind}"
+    return code, f'there is no {kind} "{name}". {suggestion(name, known)}'.strip()
 
 
 def declared(section: MultiverseSection) -> dict[str, list[Any]]:
