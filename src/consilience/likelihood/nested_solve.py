@@ -42,13 +42,17 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     fixed = setup.problem.fixed.copy()
     fixed[[i for i, _ in hidden]] = 0.0
     free = np.isnan(fixed)
-    given = [sum(v for v, i in zip(fixed.tolist(), one.places, strict=True) if i == j and v == v) for j in (0, 1)]
+    given = [
+        sum(v for v, i in zip(fixed.tolist(), one.places, strict=True) if i == j and v == v) for j in (0, 1)
+    ]
     movable = tuple(any(f and i == j for f, i in zip(free.tolist(), one.places, strict=True)) for j in (0, 1))
     simple = free.sum() == sum(movable) and not any(m and g for m, g in zip(movable, given, strict=True))
     found = None
     if free.any() and simple:
         first = np.array(given) if start is None else _summed(np.where(free, start, 0.0), one.places, given)
-        found = _maximum(one.batch, (movable[0], movable[1]), first, reml=method == "REML", warm=start is not None)
+        found = _maximum(
+            one.batch, (movable[0], movable[1]), first, reml=method == "REML", warm=start is not None
+        )
     if found is None:
         return multistart.solve(setup, method=method, start=start)
     best, climbs = found

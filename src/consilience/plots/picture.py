@@ -14,9 +14,12 @@ from ..records import (
     Baujat,
     Collinearity,
     Cumulative,
+    Gosh,
+    GoshClusters,
     Influence,
     LeaveOneOut,
     MultiverseResult,
+    PermutationTest,
     Quantiles,
     Radial,
     Residuals,
@@ -25,12 +28,10 @@ from ..records.calibration import Calibration
 from ..records.small_study import Funnel, StudyPower, TrimAndFill
 from .calibration import coverage_figure, power_figure
 from .funnel_record import contour_funnel, trim_and_fill_funnel
+from .gosh import driving_studies, gosh_density
 from .influence import influence_panels
 from .layout import Layout
 from .movement import movement_bars
-from ..records import Gosh, GoshClusters, PermutationTest
-from .gosh import driving_studies, gosh_density
-from .layout import Layout
 from .permutation import permutation_distribution
 from .raster import figure_png
 from .refitted import cumulative_forest, leave_one_out_forest

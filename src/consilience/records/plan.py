@@ -19,6 +19,12 @@ SensitivityName = Literal[
 SENSITIVITY: tuple[SensitivityName, ...] = get_args(SensitivityName)
 
 
+CredibilityName = Literal[
+    "influence", "cumulative", "small-study", "selection", "worst-case", "calibration", "multiverse"
+]
+CREDIBILITY: tuple[CredibilityName, ...] = get_args(CredibilityName)
+
+
 @dataclass(frozen=True)
 class Correlation:
     """Assumed pre-post correlation with its plausible range and where it comes from."""
@@ -233,6 +239,10 @@ class Plan(Shown):
     sensitivity: tuple[SensitivityName, ...] = (
         SENSITIVITY  # which analyses are repeated with one choice changed
     )
+    credibility: tuple[CredibilityName, ...] = (
+        CREDIBILITY  # what is asked of the answer before it is believed
+    )
+    replicates: int = 1000  # simulated reviews and bootstrap samples
     response_rate: float | None = (
         None  # share that does well without treatment; gives a number needed to treat
     )

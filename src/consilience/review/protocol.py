@@ -226,6 +226,8 @@ def _plan(model: ProtocolModel, rules: Rules, decisions: tuple[Decision, ...]) -
         trials_per_moderator=model.questions.trials_per_moderator,
         small_study_minimum=model.questions.small_study_minimum,
         sensitivity=tuple(model.sensitivity.run),
+        credibility=tuple(model.credibility.run),
+        replicates=model.credibility.replicates,
         relevance=model.model.relevance,
         prisma=model.prisma.model_dump() if model.prisma is not None else {},
         dependence=_dependence(model.dependence),

@@ -8,9 +8,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from ..records.plan import (
+    CREDIBILITY,
     SENSITIVITY,
     BiasChoice,
     CorrectionChoice,
+    CredibilityName,
     KeepChoice,
     ModelChoice,
     RouteChoice,
@@ -182,6 +184,11 @@ class Multiverse(Section):
     most: int = Field(default=20_000, ge=2, le=200_000)
 
 
+class Credibility(Section):
+    run: list[CredibilityName] = Field(default=list(CREDIBILITY))
+    replicates: int = Field(default=1000, ge=100, le=100_000)
+
+
 class DeclaredDecision(Section):
     table: TableName
     action: Literal["exclude", "set", "accept"]
@@ -204,6 +211,7 @@ class ProtocolModel(Section):
     moderators: list[ModeratorColumn] = []
     readings: Readings = Readings()
     sensitivity: Sensitivity = Sensitivity()
+    credibility: Credibility = Credibility()
     imputation: Imputation = Imputation()
     multiverse: Multiverse | None = None
     decisions: list[DeclaredDecision] = []

@@ -24,6 +24,7 @@ from ..records import (
     StudyAverage,
 )
 from . import answer, methods
+from .credibility import credibility
 from .estimates import pooled
 from .load import Loaded, load
 from .persistence import persistence
@@ -60,6 +61,8 @@ def analyse(review: Loaded, *, progress: Progress | None = None) -> Analysis:
     questions, course = _questions(primary, pooled_rows(ratios), progress)
     changed = scenarios(primary, progress=progress) if overall.available else ()
     tips = tipping_points(primary, changed, progress=progress)
+    looked = credibility(primary, review, progress=progress)
+    questions = (*questions, *looked.questions)
     found = answer.Findings(plan, overall, questions, changed, tips, course, len(review.reported.trials))
     return Analysis(
         plan=plan,
@@ -78,6 +81,7 @@ def analyse(review: Loaded, *, progress: Progress | None = None) -> Analysis:
         assumptions=methods.assumptions(plan, effects),
         notes=_all_notes(review, effects, ratios, model),
         readings=_readings(plan, overall),
+        diagnostics=looked.records,
         provenance=provenance(plan, inputs=review.inputs, protocol=review.protocol),
     )
 

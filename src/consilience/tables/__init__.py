@@ -8,8 +8,8 @@ from . import (
 )
 from .build_all import all_tables
 from .build_estimates import estimate_table
-from .build_multiverse import alternatives_table, movement_table, specifications_table
 from .build_gosh import clusters_table, driven_table, gosh_table
+from .build_multiverse import alternatives_table, movement_table, specifications_table
 from .build_permutation import permutation_table
 from .html import table_id, to_html
 from .latex import to_latex
@@ -25,8 +25,8 @@ __all__ = [
     "csv_rows",
     "driven_table",
     "estimate_table",
-    "movement_table",
     "gosh_table",
+    "movement_table",
     "permutation_table",
     "show",
     "show_html",
