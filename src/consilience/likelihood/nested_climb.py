@@ -43,9 +43,7 @@ def climb_one(batch: NestedBatch, start: Pair, *, free: tuple[bool, bool], reml:
     return here
 
 
-def _peak(
-    batch: NestedBatch, theta: Pair, free: tuple[bool, bool], *, reml: bool, steps: int
-) -> Peak | None:
+def _peak(batch: NestedBatch, theta: Pair, free: tuple[bool, bool], *, reml: bool, steps: int) -> Peak | None:
     at = lanes_at(batch, np.array([theta]), reml=reml)
     loglik = float(at.loglik[0])
     if loglik == -math.inf:
@@ -79,7 +77,11 @@ def _search(
         if found is not None:
             gain = slope[0] * (trial[0] - x) + slope[1] * (trial[1] - y)
             rise = found.loglik - here.loglik
-            if rise >= 1e-4 * gain if gain > 100 * noise else (rise >= -noise and found.score < 0.9 * here.score):
+            if (
+                rise >= 1e-4 * gain
+                if gain > 100 * noise
+                else (rise >= -noise and found.score < 0.9 * here.score)
+            ):
                 return found
         length *= 0.5
     return None
