@@ -179,7 +179,7 @@ def maximise_compiled(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.n
     """As `search.maximise` for a problem without moderators, on as many threads as this process may use."""
     y, v = np.ascontiguousarray(problem.y.T), np.ascontiguousarray(problem.v.T)
     bound = upper_bound(problem)
-    points = grid_points(float(np.log1p(bound / problem.v[0]).max()))
+    points = grid_points(float(np.log1p(bound / problem.least).max()))
     out = np.empty((3, problem.n))
     starts = range(0, problem.n, PER_TASK)
 

@@ -2,21 +2,27 @@
 
 from ..records import Refits
 from .averages import study_averages
+from .bootstrap import bootstrap
 from .compare import likelihood_ratio_test
 from .fit import fit
 from .fit_many import fit_many
+from .jackknife import jackknife
 from .predict import predict
 from .profile import profile, profile_interval, profile_parameters
 from .refit import refit_many
 from .rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
+from .simulate import simulate
+from .simulate_selected import simulate_selected
 from .stratified import mantel_haenszel, peto_odds_ratio
 from .term_effects import row_residuals, term_effects
-from .wild_bootstrap import wild_bootstrap
+from .wild_bootstrap import wild_bootstrap, wild_bootstrap_interval
 
 __all__ = [
     "Refits",
+    "bootstrap",
     "fit",
     "fit_many",
+    "jackknife",
     "likelihood_ratio_test",
     "mantel_haenszel",
     "peto_odds_ratio",
@@ -27,10 +33,13 @@ __all__ = [
     "refit_many",
     "row_residuals",
     "shrunken_effects",
+    "simulate",
+    "simulate_selected",
     "standardised_residuals",
     "study_averages",
     "study_deviations",
     "study_weights",
     "term_effects",
     "wild_bootstrap",
+    "wild_bootstrap_interval",
 ]

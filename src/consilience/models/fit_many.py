@@ -10,6 +10,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..inference.knapp_hartung import wald
 from ..likelihood.batch import ESTIMATORS, fit_batch
+from ..likelihood.batch_fit import BatchFit
 from ..records import Design, Effects, Fit, Intercept, Refits, Spec
 from .fit import fit
 from .nested_many import Given, Nesting, blocks_by_size, empty_refits, fit_nested, nesting_of
@@ -86,7 +87,8 @@ def _group(effects: list[Effects], designs: list[Design], spec: Spec, nesting: N
             shapes = [design.matrix.shape == designs[0].matrix.shape for design in designs]
             if all(shapes) and np.isfinite(y).all() and (np.isfinite(v) & (v > 0)).all():
                 x = np.array([design.matrix for design in designs])
-                return univariate_many(y, v, x, spec, weights=weights)
+                batch = many_univariate(y, v, x, spec, weights=weights)
+                return univariate_refits(batch, spec, k=np.full(len(y), first.k))
         fits = [attempt(e, spec, design) for e, design in zip(effects, designs, strict=True)]
         return refits_of(fits, k=np.array([e.k for e in effects]), p=designs[0].matrix.shape[1])
     x = designs[0].matrix[None]
@@ -104,19 +106,23 @@ def _group(effects: list[Effects], designs: list[Design], spec: Spec, nesting: N
     return fit_nested(data, nesting, spec)
 
 
-def univariate_many(
+def many_univariate(
     y: np.ndarray, v: np.ndarray, x: np.ndarray, spec: Spec, *, weights: np.ndarray | None
-) -> Refits:
-    """One effect per study: y, v (F, k), missing where v is infinite; x (k, p) or (F, k, p)."""
+) -> BatchFit:
+    """One effect per study: y (F, k), missing where it is NaN; v (F, k) or (k,); x (k, p) or (F, k, p)."""
     common = x.shape[-1] == 1 and bool((x == 1).all())
     given = spec.terms[0].variance if spec.terms and isinstance(spec.terms[0], Intercept) else None
-    method = "EE" if not spec.terms else spec.method
-    batch = fit_batch(y, v, None if common else x, method=method, weights=weights, tau2=given)
+    method = spec.method if spec.terms else "EE"
+    return fit_batch(y, v, None if common else x, method=method, weights=weights, tau2=given)
+
+
+def univariate_refits(batch: BatchFit, spec: Spec, *, k: np.ndarray) -> Refits:
+    """Coefficients, tests and heterogeneity of a batch of univariate models. k : (F,) effects in each."""
     found = wald(batch, test=spec.test, level=spec.level)
     p = batch.coefficients.shape[1]
     return Refits(
         ok=batch.ok,
-        k=np.isfinite(v).sum(axis=1),
+        k=k,
         estimate=batch.coefficients,
         se=found.se,
         df=np.repeat(found.df[:, None], p, axis=1),
@@ -127,7 +133,7 @@ def univariate_many(
         covariance=found.covariance,
         theta=batch.tau2[:, None][:, : len(spec.terms)],
         tau2=batch.tau2,
-        loglik=batch.loglik_ml if method in ("ML", "EE") else batch.loglik_reml,
+        loglik=batch.loglik_ml if not spec.terms or spec.method in ("ML", "EE") else batch.loglik_reml,
         q=batch.q,
         i2=batch.i2,
         h2=batch.h2,

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..likelihood.batch_fit import BatchFit
 from ..records import Design, Effects, Fit, Refits, Spec
-from .fit_many import attempt, refits_of, univariate_many
+from .fit_many import attempt, many_univariate, refits_of, univariate_refits
 from .nested_many import Given, blocks_by_size, fit_nested, nesting_of
 from .univariate import is_univariate, weights_of_spec
 
@@ -44,8 +45,7 @@ def refit_many(
     design = fit.design.matrix if x is None else np.asarray(x, dtype=float)
     spec = fit.spec
     if is_univariate(fit.effects, spec) and spec.scale is None:
-        v = np.where(kept, fit.effects.v, np.inf)
-        return univariate_many(effects, v, design, spec, weights=weights_of_spec(fit.effects, spec))
+        return univariate_refits(univariate_batch(fit, kept, effects, design), spec, k=kept.sum(axis=1))
     nesting = nesting_of(fit.effects, spec) if design.shape[-1] else None
     if nesting is not None:
         rows = kept if keep is not None else np.ones((1, k), dtype=bool)
@@ -54,6 +54,14 @@ def refit_many(
         return fit_nested(given, nesting, spec, start=None if safe else fit.components.theta)
     designs = np.broadcast_to(design, (n, *design.shape[-2:]))
     return one_by_one(fit, kept, effects, designs, safe=safe)
+
+
+def univariate_batch(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray) -> BatchFit:
+    """A univariate model on F data sets, as `refit_many` says; whatever of them is asked for is computed then."""
+    present = y if keep.all() else np.where(keep, y, np.nan)  # shared variances are the faster way
+    return many_univariate(
+        present, fit.effects.v, x, fit.spec, weights=weights_of_spec(fit.effects, fit.spec)
+    )
 
 
 def one_by_one(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray, *, safe: bool) -> Refits:

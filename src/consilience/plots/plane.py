@@ -81,7 +81,9 @@ def legend(entries: Sequence[tuple[str, Item | None]], left: float, top: float, 
 
 
 def moved(item: Item, dx: float, dy: float) -> Item:
-    """The item shifted; only symbols are shifted."""
+    """The item shifted; only symbols and lines are shifted."""
+    if isinstance(item, Line):
+        return Line(tuple((x + dx, y + dy) for x, y in item.points), item.tone, item.width, item.dash)
     if isinstance(item, Circle):
         return Circle(item.x + dx, item.y + dy, item.radius, item.fill, item.stroke, item.width, item.opacity)
     if isinstance(item, Shape):

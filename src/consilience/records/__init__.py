@@ -13,6 +13,14 @@ from .analysis import (
     StudyAverage,
     Tipping,
 )
+from .calibration import (
+    Calibration,
+    CalibrationScenario,
+    MethodCalibration,
+    PublicationRule,
+    SelectedScenario,
+    Share,
+)
 from .columns import Columns
 from .design import Design
 from .effects import Block, Dropped, Effects
@@ -30,25 +38,59 @@ from .fit import (
     StudyAverages,
     TestResult,
 )
+from .gosh import Gosh, GoshClusters, SubsetCluster
+from .influence import (
+    Baujat,
+    Collinearity,
+    Cumulative,
+    Influence,
+    LeaveOneOut,
+    Quantiles,
+    Radial,
+    Refitted,
+    Residuals,
+)
+from .multiverse import AlternativeSummary, Contribution, Dimension, Movement, MultiverseResult, Support
 from .note import Note
-from .plan import Correlation, Decision, Dependence, Imputation, Instrument, Moderator, OutcomeRule, Plan
+from .permutation import PermutationInterval, PermutationTest
+from .plan import (
+    Correlation,
+    Decision,
+    Dependence,
+    Imputation,
+    Instrument,
+    Moderator,
+    Multiverse,
+    OutcomeRule,
+    Plan,
+)
 from .refits import Refits
 from .reported import Reported
+from .resampling import Bootstrap, Jackknife, WildBootstrap, WildInterval
 from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
+    "AlternativeSummary",
     "Analysis",
+    "Baujat",
     "Block",
+    "Bootstrap",
     "Bound",
+    "Calibration",
+    "CalibrationScenario",
     "Coefficients",
+    "Collinearity",
     "Columns",
     "Components",
+    "Contribution",
     "Correlation",
     "Course",
+    "Cumulative",
     "Decision",
     "Dependence",
     "Design",
+    "Dimension",
     "Dropped",
     "Effects",
     "Estimate",
@@ -56,40 +98,62 @@ __all__ = [
     "Explanation",
     "Fit",
     "FitStatistics",
+    "Gosh",
+    "GoshClusters",
     "Heterogeneity",
     "HeterogeneityIntervals",
     "Imputation",
+    "Influence",
     "Inner",
     "Instrument",
     "Intercept",
     "Interval",
+    "Jackknife",
     "Known",
+    "LeaveOneOut",
+    "MethodCalibration",
     "Moderator",
+    "Movement",
+    "Multiverse",
+    "MultiverseResult",
     "Note",
     "Optimum",
     "OutcomeRule",
     "Paragraph",
+    "PermutationInterval",
+    "PermutationTest",
     "Plan",
     "Prediction",
     "PrintedCell",
     "PrintedRow",
     "Provenance",
+    "PublicationRule",
+    "Quantiles",
     "Question",
+    "Radial",
     "Reading",
     "Refits",
+    "Refitted",
     "Reported",
+    "Residuals",
     "Scale",
     "Scenario",
+    "SelectedScenario",
+    "Share",
     "Slopes",
     "Spec",
     "Step",
     "Structure",
     "StudyAverage",
     "StudyAverages",
+    "SubsetCluster",
+    "Support",
     "Table",
     "TableColumn",
     "Term",
     "TestResult",
     "Tipping",
     "Way",
+    "WildBootstrap",
+    "WildInterval",
 ]

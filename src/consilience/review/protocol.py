@@ -27,6 +27,7 @@ from ..records import (
 from .protocol_errors import describe_error
 from .protocol_models import CorrelationRange, DeclaredDecision, Files, Outcome, ProtocolModel
 from .protocol_models import Dependence as DependenceSection
+from .protocol_multiverse import resolved
 from .protocol_rules import cross_problems
 from .toml_lines import key_lines, line_of
 
@@ -229,4 +230,5 @@ def _plan(model: ProtocolModel, rules: Rules, decisions: tuple[Decision, ...]) -
         prisma=model.prisma.model_dump() if model.prisma is not None else {},
         dependence=_dependence(model.dependence),
         imputation=Imputation(model.imputation.sd, model.imputation.r, model.imputation.n),
+        multiverse=resolved(model.multiverse),
     )

@@ -1,0 +1,72 @@
+"""Cluster jackknife: a fit without each cluster in turn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.distributions import t_isf
+from ..base.errors import InputError
+from ..base.linalg import group_codes
+from ..likelihood.terms import column, column_codes
+from ..records import Fit
+from ..records.resampling import Jackknife
+from .quantities import Progress, Quantity, follow, named_quantities
+
+
+def jackknife(
+    fit: Fit, quantity: Quantity | None = None, *, by: str = "study", progress: Progress | None = None
+) -> Jackknife:
+    """Bias, standard error and t interval of quantities of a fit by leaving out one cluster at a time.
+
+    With m clusters and values q_(i): bias (m - 1)(mean - q), se^2 = (m - 1)/m sum (q_(i) - mean)^2, pseudo-values
+    m q - (m - 1) q_(i), whose mean is q - bias; interval around that with m - 1 degrees of freedom. Where the weights do
+    not change (equal effects), sum (b_(i) - b)(b_(i) - b)' is the cluster-robust covariance CR3.
+
+    Parameters
+    ----------
+    quantity : as in `bootstrap`; by : column whose levels are left out, ``"row"`` = each effect.
+
+    Raises
+    ------
+    InputError ``too-few-clusters``, ``unknown-column``, ``quantity``.
+
+    Source: Tukey (1958); Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 11.
+    """
+    codes = column_codes(fit.effects, by)
+    labels = (
+        [str(i + 1) for i in range(fit.effects.k)]
+        if by == "row"
+        else [str(x) for x in group_codes(column(fit.effects, by).tolist())[1]]
+    )
+    report = progress or (lambda stage, done, total: None)
+    names, estimate = named_quantities(fit, quantity)
+    if len(labels) < 2:
+        raise InputError(
+            f'There is one level of "{by}" only; nothing is left without it.', code="too-few-clusters"
+        )
+    found = follow(fit, quantity, keep=codes[None] != np.arange(len(labels))[:, None], progress=report).values
+    good = np.isfinite(found).any(axis=1)
+    m = int(good.sum())
+    if m < 2:
+        raise InputError(
+            f'Only {m} of {len(labels)} levels of "{by}" can be left out.', code="too-few-clusters"
+        )
+    mean = found[good].mean(axis=0)
+    bias = (m - 1) * (mean - estimate)
+    se = np.sqrt((m - 1) / m * np.sum((found[good] - mean) ** 2, axis=0))
+    half = t_isf((1 - fit.spec.level) / 2, m - 1) * se
+    return Jackknife(
+        names=names,
+        estimate=estimate,
+        bias=bias,
+        corrected=estimate - bias,
+        se=se,
+        low=estimate - bias - half,
+        high=estimate - bias + half,
+        left_out=found,
+        pseudo=m * estimate - (m - 1) * found,
+        labels=tuple(labels),
+        failed=len(labels) - m,
+        by=by,
+        level=fit.spec.level,
+    )
