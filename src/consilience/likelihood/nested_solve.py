@@ -15,7 +15,7 @@ from .multistart import Method, Solution, hidden_parameters
 from .nested import NestedLayout
 from .nested_batch import NestedBatch, surely_seen
 from .nested_climb import Peak, climb_one
-from .nested_grid import grid_values, peaks, starting_grid
+from .nested_grid import between_points, grid_values, peaks, starting_grid
 from .optimise import SCORE_TOLERANCE
 
 PLACES = {"row": 0, "study": 1}
@@ -100,9 +100,11 @@ def _maximum(
         if found is not None and found.score <= SCORE_TOLERANCE:
             return found, 1
     a, b = starting_grid(batch, np.array(free), first[None])
-    _, i, j = peaks(grid_values(batch, a, b, reml=reml))
+    values = grid_values(batch, a, b, reml=reml)
+    _, i, j = peaks(values)
     best = None
-    for start in zip(a[0, i].tolist(), b[0, j].tolist(), strict=True):
+    for place in zip(i.tolist(), j.tolist(), strict=True):
+        start = between_points(values[0], a[0], b[0], place)
         found = climb_one(batch, start, free=free, reml=reml)
         if found is not None and (best is None or found.loglik > best.loglik + 1e-10):
             best = found
