@@ -145,9 +145,10 @@ def _first_fit(
     """Coefficients by inverse-variance weights and what they leave; the second pass removes the first's rounding."""
     root = 1.0 / np.sqrt(np.maximum(v, 1e-6 * typical))
     q, r = np.linalg.qr(x * root[:, None])
+    inverse = np.linalg.inv(r)
     offset, rest = np.zeros(x.shape[1]), y
     for _ in range(2):
-        step = np.linalg.solve(r, q.T @ (rest * root))
+        step = inverse @ (q.T @ (rest * root))
         offset, rest = offset + step, rest - x @ step
     return offset, rest
 
