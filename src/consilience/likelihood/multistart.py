@@ -19,8 +19,6 @@ from .climb_lanes import climb_lanes
 from .dense import DenseLayout
 from .gaussian import Evaluation, Problem, evaluate
 from .lanes import has_lanes, lane_model
-from .nested import NestedLayout
-from .nested_scan import scan_nested
 from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, maximise
 from .terms import SHAPES, RandomTerm
 
@@ -283,8 +281,6 @@ def _ranked(setup: Setup, box: Box, points: np.ndarray, values: np.ndarray) -> l
 
 def _scan(problem: Problem, thetas: np.ndarray, *, objective: Objective, reml: bool) -> np.ndarray:
     """(G,) log-likelihoods, minus infinity where there is none."""
-    if isinstance(problem.layout, NestedLayout):
-        return scan_nested(problem, problem.layout, thetas, reml=reml)
     found = [objective(theta, False) for theta in thetas]
     return np.array([-np.inf if at is None else at.loglik for at in found])
 

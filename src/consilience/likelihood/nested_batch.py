@@ -76,13 +76,19 @@ class Lanes:
 
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """Derivatives in theta = (a, b): score (L, 2), average and observed information (L, 2, 2); flat : (L, 2) tr(P dM) /
-    tr(M^-1 dM), zero where a variance cannot be seen behind the coefficients."""
+    """Derivatives in theta = (a, b): score (L, 2), average and observed information (L, 2, 2); traces, hidden : (L, 2)
+    tr(M^-1 dM) and the part of it that the coefficients take."""
 
     score: np.ndarray
     average: np.ndarray
     observed: np.ndarray
-    flat: np.ndarray
+    traces: np.ndarray
+    hidden: np.ndarray
+
+    @property
+    def flat(self) -> np.ndarray:
+        """(L, 2) tr(P dM) / tr(M^-1 dM), zero where a variance cannot be seen behind the coefficients."""
+        return np.asarray((self.traces - self.hidden) / np.where(self.traces != 0, self.traces, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,8 +262,7 @@ def _derivatives(moved: np.ndarray, twice: np.ndarray, traces: np.ndarray, *, re
         full = (pairs - 2 * own)[:, _PAIRS] + inner @ inner.transpose(0, 2, 1)
     else:
         full = pairs[:, _PAIRS]
-    visible = (first - hidden) / np.where(first != 0, first, 1.0)
-    return Slopes(0.5 * score, 0.5 * average, average - 0.5 * full, visible)
+    return Slopes(0.5 * score, 0.5 * average, average - 0.5 * full, first, hidden)
 
 
 def _traces(f: Factor, weight: np.ndarray, sums: np.ndarray, shrink: np.ndarray) -> np.ndarray:

@@ -126,3 +126,32 @@ def peaks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first = np.searchsorted(owner, owner)
     chosen = np.arange(len(owner)) - first < MOST_STARTS
     return owner[chosen], i[chosen], j[chosen]
+
+
+def between_points(
+    values: np.ndarray, a: np.ndarray, b: np.ndarray, place: tuple[int, int]
+) -> tuple[float, float]:
+    """Where a parabola through the neighbours of a local maximum of the grid (A, B) has its top, in log variances.
+
+    Along an axis on which the maximum is at its end, at zero or beside it, the point itself is kept.
+    """
+    i, j = place
+    here = float(a[i]), float(b[j])
+    inside = 1 < i < len(a) - 1, 1 < j < len(b) - 1
+    up = values[i - 1 : i + 2, j].tolist() if inside[0] else [-1.0, 0.0, -1.0]
+    right = values[i, j - 1 : j + 2].tolist() if inside[1] else [-1.0, 0.0, -1.0]
+    slope = 0.5 * (up[2] - up[0]), 0.5 * (right[2] - right[0])
+    bend = 2 * up[1] - up[0] - up[2], 2 * right[1] - right[0] - right[2]
+    cross = 0.0
+    if inside[0] and inside[1]:
+        (first, _, second), _, (third, _, fourth) = values[i - 1 : i + 2, j - 1 : j + 2].tolist()
+        cross = 0.25 * (second + third - first - fourth)
+    size = bend[0] * bend[1] - cross * cross
+    if not (size > 0 and np.isfinite(size)):
+        return here
+    shift = (bend[1] * slope[0] - cross * slope[1]) / size, (bend[0] * slope[1] - cross * slope[0]) / size
+    moved = [
+        float(line[n] * (line[n + 1] / line[n]) ** min(max(step, -0.7), 0.7)) if within else float(line[n])
+        for line, n, step, within in zip((a, b), place, shift, inside, strict=True)
+    ]
+    return moved[0], moved[1]

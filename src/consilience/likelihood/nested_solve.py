@@ -15,7 +15,7 @@ from .multistart import Method, Solution, hidden_parameters
 from .nested import NestedLayout
 from .nested_batch import NestedBatch, surely_seen
 from .nested_climb import Peak, climb_one
-from .nested_grid import grid_values, peaks, starting_grid
+from .nested_grid import between_points, grid_values, peaks, starting_grid
 from .optimise import SCORE_TOLERANCE
 
 PLACES = {"row": 0, "study": 1}
@@ -42,17 +42,15 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     fixed = setup.problem.fixed.copy()
     fixed[[i for i, _ in hidden]] = 0.0
     free = np.isnan(fixed)
-    given = [
-        sum(v for v, i in zip(fixed.tolist(), one.places, strict=True) if i == j and v == v) for j in (0, 1)
-    ]
-    movable = tuple(any(f and i == j for f, i in zip(free.tolist(), one.places, strict=True)) for j in (0, 1))
-    simple = free.sum() == sum(movable) and not any(m and g for m, g in zip(movable, given, strict=True))
+    places = np.array(one.places)
+    given = np.bincount(places, np.where(free, 0.0, fixed), minlength=2)
+    count = np.bincount(places[free], minlength=2)
     found = None
-    if free.any() and simple:
-        first = np.array(given) if start is None else _summed(np.where(free, start, 0.0), one.places, given)
-        found = _maximum(
-            one.batch, (movable[0], movable[1]), first, reml=method == "REML", warm=start is not None
-        )
+    if free.any() and not ((count > 1) | ((count == 1) & (given > 0))).any():
+        moving = bool(count[0]), bool(count[1])
+        if start is not None:
+            given += np.bincount(places, np.where(free, start, 0.0), minlength=2)
+        found = _maximum(one.batch, moving, given, reml=method == "REML", warm=start is not None)
     if found is None:
         return multistart.solve(setup, method=method, start=start)
     best, climbs = found
@@ -93,12 +91,6 @@ def _hidden(setup: Setup, one: _One) -> multistart.Hidden:
     return hidden_parameters(setup)
 
 
-def _summed(theta: np.ndarray, places: tuple[int, ...], given: list[float]) -> np.ndarray:
-    first = np.array(given)
-    np.add.at(first, list(places), theta)
-    return first
-
-
 def _maximum(
     batch: NestedBatch, free: tuple[bool, bool], first: np.ndarray, *, reml: bool, warm: bool
 ) -> tuple[Peak, int] | None:
@@ -108,9 +100,11 @@ def _maximum(
         if found is not None and found.score <= SCORE_TOLERANCE:
             return found, 1
     a, b = starting_grid(batch, np.array(free), first[None])
-    _, i, j = peaks(grid_values(batch, a, b, reml=reml))
+    values = grid_values(batch, a, b, reml=reml)
+    _, i, j = peaks(values)
     best = None
-    for start in zip(a[0, i].tolist(), b[0, j].tolist(), strict=True):
+    for place in zip(i.tolist(), j.tolist(), strict=True):
+        start = between_points(values[0], a[0], b[0], place)
         found = climb_one(batch, start, free=free, reml=reml)
         if found is not None and (best is None or found.loglik > best.loglik + 1e-10):
             best = found
@@ -122,27 +116,28 @@ def _evaluation(one: _One, best: Peak, theta: np.ndarray) -> Evaluation:
     at, slopes, places = best.at, best.slopes, list(one.places)
     factor = one.layout.factor(theta, False)
     assert factor is not None
-    empty = np.zeros((len(places),) * 2)
+    flat = len(one.r) == 1  # the usual case, at a fifth of the calls
+    turned = at.inverse[0].T
     return Evaluation(
         loglik=best.loglik,
         score=slopes.score[0, places],
-        information=slopes.average[0][np.ix_(places, places)],
-        curvature=empty,
+        information=slopes.average[0][places][:, places],
+        curvature=np.zeros((len(places),) * 2),
         flat=slopes.flat[0, places],
         rss=float(at.rss[0]),
-        coefficients=np.linalg.solve(one.r, at.coefficients[0]),
+        coefficients=at.coefficients[0] / one.r[0] if flat else np.linalg.solve(one.r, at.coefficients[0]),
         q_basis=at.q[0].T,
-        r_basis=np.linalg.solve(at.inverse[0].T, one.r),
+        r_basis=one.r / turned if flat else np.linalg.solve(turned, one.r),
         residual=at.residual[0],
         factor=factor,
-        observed=slopes.observed[0][np.ix_(places, places)],
+        observed=slopes.observed[0][places][:, places],
     )
 
 
 def _information(best: Peak, places: tuple[int, ...], free: np.ndarray) -> np.ndarray:
     """Negative Hessian over the free parameters inside their bounds, NaN elsewhere."""
     still = ~free | (np.array(best.theta)[list(places)] <= 0)
-    result = best.slopes.observed[0][np.ix_(places, places)]
+    result: np.ndarray = best.slopes.observed[0][list(places)][:, list(places)]
     result[still] = np.nan
     result[:, still] = np.nan
     return result
