@@ -158,7 +158,7 @@ def test_envelope_holds_what_it_says(kind: str):
 
 
 def test_envelope_repeats_with_its_seed_and_asks_for_three_residuals():
-    effects, design = single()
+    effects, _ = single()
     ours = fit(effects, RANDOM)
     a, b = (normal_quantiles(ours, rng=np.random.default_rng(1), draws=50) for _ in range(2))
     np.testing.assert_array_equal(a.low, b.low)

@@ -172,6 +172,13 @@ def quantiles_plot(record: Quantiles) -> Layout:
     return _finish("quantiles", title, alt, plane=plane, items=items, notes=notes, twin=twin)
 
 
+INFLATION = (
+    PanelColumn("term", "Term", most=230.0),
+    PanelColumn("columns", "Columns", align="right"),
+    PanelColumn("gvif", "GVIF", "right", "right"),
+    PanelColumn("scaled", "GVIF^(1/2c)", "right", "right"),
+    PanelColumn("unrelated", "if unrelated", "right", "right"),
+)
 KINDS = {
     "deleted": "Deleted residual (z)",
     "standardised": "Standardised residual",
@@ -222,13 +229,6 @@ def collinearity_plot(record: Collinearity) -> Layout:
         record.simulated ** (0.5 / record.columns) if drawn else np.full((1, len(record.term)), np.nan)
     )
     low, high = np.quantile(unrelated, (0.025, 0.975), axis=0)
-    columns = (
-        PanelColumn("term", "Term", most=230.0),
-        PanelColumn("columns", "Columns", align="right"),
-        PanelColumn("gvif", "GVIF", "right", "right"),
-        PanelColumn("scaled", "GVIF^(1/2c)", "right", "right"),
-        PanelColumn("unrelated", "if unrelated", "right", "right"),
-    )
     rows = []
     for i, term in enumerate(record.term):
         reference = interval(low[i], high[i]) if drawn else "\u2014"
@@ -263,7 +263,7 @@ def collinearity_plot(record: Collinearity) -> Layout:
         "collinearity",
         title,
         f"{alt}.",
-        columns,
+        INFLATION,
         tuple(rows),
         "GVIF^(1/2c)",
         ("", ""),
