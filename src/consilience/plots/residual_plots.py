@@ -232,24 +232,10 @@ def collinearity_plot(record: Collinearity) -> Layout:
     rows = []
     for i, term in enumerate(record.term):
         reference = interval(low[i], high[i]) if drawn else "\u2014"
-        cells = (
-            term,
-            str(int(record.columns[i])),
-            number(record.gvif[i]),
-            number(record.scaled[i]),
-            reference,
-        )
-        rows.append(
-            PanelRow(
-                "item",
-                cells,
-                float(record.scaled[i]),
-                float(low[i]),
-                float(high[i]),
-                weight=0.25,
-                marker="diamond",
-            )
-        )
+        numbers = (number(record.gvif[i]), number(record.scaled[i]), reference)
+        cells = (term, str(int(record.columns[i])), *numbers)
+        place = (float(record.scaled[i]), float(low[i]), float(high[i]))
+        rows.append(PanelRow("item", cells, *place, weight=0.25, marker="diamond"))
     note = (
         f"Line: 95% of {len(record.simulated):,} designs, {record.how}."
         if drawn

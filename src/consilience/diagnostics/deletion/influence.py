@@ -41,7 +41,6 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
     """
     cases, base = cases_of(fit.effects, by), model_based(fit)
     gone = without_each(base, cases, reestimate=reestimate)
-    hat, weight = hat_and_weight(base)
     x, code = fit.design.matrix, cases.code
     shift = base.coefficients.estimate - gone.estimate
     fitted_shift = np.einsum("kp,kp->k", x, shift[code])
@@ -50,26 +49,20 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
         "kp,kpq,kq->k", x, gone.covariance[code], x, optimize=True
     )
     chi2 = _chi2(residual, variance, cases, gone, x)
-    dffits = _largest(_dffits(base, fitted_shift, gone, cases, hat), cases)
-    case_hat = np.bincount(code, hat, minlength=cases.n)
-    cook, covratio = _on_coefficients(shift, gone.covariance, base.coefficients.covariance)
-    dfbetas = shift / np.sqrt(gone.factor[:, None] * np.diagonal(gone.spread, axis1=1, axis2=2))
     p_value = np.asarray(chi2_sf(chi2, cases.size))
+    measures = _measures(base, cases, gone, shift)
     limits, rules = _rules(cases.n, x.shape[1])
-    measures = {"dffits": dffits, "cook": cook, "hat": case_hat, "dfbetas": dfbetas}
     return Influence(
         by=cases.by,
         label=cases.label,
         names=fit.design.names,
         case=code,
         size=cases.size,
-        weight=np.bincount(code, weight, minlength=cases.n),
         residual=residual,
         residual_se=np.sqrt(variance),
         studentised=residual / np.sqrt(variance),
         chi2=chi2,
         p_value=p_value,
-        covratio=covratio,
         **measures,
         tau2=gone.tau2,
         q=gone.q,
@@ -81,6 +74,21 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
         reestimated=reestimate and estimated(fit),
         notes=_notes(fit, base, gone),
     )
+
+
+def _measures(fit: Fit, cases: Cases, gone: Deleted, shift: np.ndarray) -> dict[str, np.ndarray]:
+    """What each case does to the coefficients, shift (n, p) = b - b(-C), and its part in the fit."""
+    hat, weight = hat_and_weight(fit)
+    fitted = np.einsum("kp,kp->k", fit.design.matrix, shift[cases.code])
+    cook, covratio = _on_coefficients(shift, gone.covariance, fit.coefficients.covariance)
+    return {
+        "dffits": _largest(_dffits(fit, fitted, gone, cases, hat), cases),
+        "cook": cook,
+        "covratio": covratio,
+        "dfbetas": shift / np.sqrt(gone.factor[:, None] * np.diagonal(gone.spread, axis1=1, axis2=2)),
+        "hat": np.bincount(cases.code, hat, minlength=cases.n),
+        "weight": np.bincount(cases.code, weight, minlength=cases.n),
+    }
 
 
 def hat_and_weight(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
