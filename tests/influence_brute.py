@@ -95,7 +95,7 @@ def brute_influence(ours: Fit, code: np.ndarray, *, hold: bool = False) -> Brute
         se[c] = np.sqrt(np.diag(spread))
         chi2[j] = residual[c] @ np.linalg.solve(spread, residual[c])
         every = least_squares(x, whole, weights)[1] * factor
-        single = is_univariate(effects, replace(spec, test="z"))
+        single = is_univariate(effects, replace(spec, test="z")) and weights is None
         unit = factor * hat[c] * np.diag(whole)[c] if single else np.diag(x[c] @ every @ x[c].T)
         moved = (x[c] @ (b - b_rest)) / np.sqrt(unit)
         dffits[j] = moved[np.argmax(np.abs(moved))]

@@ -139,8 +139,8 @@ def _by(asked: Asked, out: Any) -> tuple[str, Any]:
         return "effect", None
     name, data = asked.options["cluster"].split("$")[-1], asked.model.data
     sizes = out.get("k")
-    v = out.get("v")
-    n = len(v) if isinstance(v, dict) else len(out["X2"])
+    v = out.get("v", out.get("X2", next(iter(out.values()))))
+    n = len(v)
     known = [name] if name in data else list(data)
     for column in known:
         cases = cases_of(asked.model.effects, column)
@@ -304,7 +304,7 @@ def _cooks(asked: Asked, out: dict, tally: Tally) -> None:
 
 def _dfbetas(asked: Asked, out: dict, tally: Tally) -> None:
     found, order = _diagnosed(asked, out, tally)
-    for j, theirs in enumerate(out.values()):
+    for j, theirs in enumerate(list(out.values())[: found.dfbetas.shape[1]]):
         ours = found.dfbetas[:, j]
         tally.add(f"dfbetas {j}", ours if order is None else ours[order], theirs)
 

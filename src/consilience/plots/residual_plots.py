@@ -172,6 +172,13 @@ def quantiles_plot(record: Quantiles) -> Layout:
     return _finish("quantiles", title, alt, plane=plane, items=items, notes=notes, twin=twin)
 
 
+INFLATION = (
+    PanelColumn("term", "Term", most=230.0),
+    PanelColumn("columns", "Columns", align="right"),
+    PanelColumn("gvif", "GVIF", "right", "right"),
+    PanelColumn("scaled", "GVIF^(1/2c)", "right", "right"),
+    PanelColumn("unrelated", "if unrelated", "right", "right"),
+)
 KINDS = {
     "deleted": "Deleted residual (z)",
     "standardised": "Standardised residual",
@@ -222,34 +229,13 @@ def collinearity_plot(record: Collinearity) -> Layout:
         record.simulated ** (0.5 / record.columns) if drawn else np.full((1, len(record.term)), np.nan)
     )
     low, high = np.quantile(unrelated, (0.025, 0.975), axis=0)
-    columns = (
-        PanelColumn("term", "Term", most=230.0),
-        PanelColumn("columns", "Columns", align="right"),
-        PanelColumn("gvif", "GVIF", "right", "right"),
-        PanelColumn("scaled", "GVIF^(1/2c)", "right", "right"),
-        PanelColumn("unrelated", "if unrelated", "right", "right"),
-    )
     rows = []
     for i, term in enumerate(record.term):
         reference = interval(low[i], high[i]) if drawn else "\u2014"
-        cells = (
-            term,
-            str(int(record.columns[i])),
-            number(record.gvif[i]),
-            number(record.scaled[i]),
-            reference,
-        )
-        rows.append(
-            PanelRow(
-                "item",
-                cells,
-                float(record.scaled[i]),
-                float(low[i]),
-                float(high[i]),
-                weight=0.25,
-                marker="diamond",
-            )
-        )
+        numbers = (number(record.gvif[i]), number(record.scaled[i]), reference)
+        cells = (term, str(int(record.columns[i])), *numbers)
+        place = (float(record.scaled[i]), float(low[i]), float(high[i]))
+        rows.append(PanelRow("item", cells, *place, weight=0.25, marker="diamond"))
     note = (
         f"Line: 95% of {len(record.simulated):,} designs, {record.how}."
         if drawn
@@ -263,7 +249,7 @@ def collinearity_plot(record: Collinearity) -> Layout:
         "collinearity",
         title,
         f"{alt}.",
-        columns,
+        INFLATION,
         tuple(rows),
         "GVIF^(1/2c)",
         ("", ""),

@@ -74,19 +74,35 @@ def dfbetas_table(record: Influence) -> Table:
 
 def refitted_table(record: Refitted) -> Table:
     """One row for each selection of the effects: the coefficient in focus and the heterogeneity."""
-    j, level = record.focus, f"{100 * record.level:g}% CI"
+    j = record.focus
+    ordered = isinstance(record, Cumulative) and record.order != "precision"
+    rows: list[tuple[Cell, ...]] = []
+    for i in range(record.n):
+        value = (record.value[i],) if isinstance(record, Cumulative) and ordered else ()
+        arrays = (record.estimate, record.ci_low, record.ci_high, record.p_value)
+        heterogeneity = (float(a[i]) for a in (record.tau2, record.i2, record.q))
+        answer = (float(a[i, j]) for a in arrays)
+        rows.append((record.label[i], *value, int(record.k[i]), *answer, *heterogeneity, record.reason[i]))
+    whole = f"{number(record.whole[j], 3)} {interval(record.whole_low[j], record.whole_high[j], 3)}"
+    notes = (f"All effects: {whole}; intervals: {record.method}.",)
+    columns = _refitted_columns(record)
+    if isinstance(record, Cumulative):
+        return Table("cumulative", "Cumulative analysis", columns, tuple(rows), notes=(*notes, record.rule))
+    return Table("leave-one-out", "Leaving out each in turn", columns, tuple(rows), notes=notes)
+
+
+def _refitted_columns(record: Refitted) -> tuple[TableColumn, ...]:
     added = isinstance(record, Cumulative)
-    first = "Added" if added else "Left out"
-    columns = (
-        TableColumn("label", first),
-        *(
-            (TableColumn("value", record.order),)
-            if isinstance(record, Cumulative) and record.order != "precision"
-            else ()
-        ),
+    ordered = isinstance(record, Cumulative) and record.order != "precision"
+    value = (TableColumn("value", record.order),) if isinstance(record, Cumulative) and ordered else ()
+    return (
+        TableColumn("label", "Added" if added else "Left out"),
+        *value,
         TableColumn("k", "k", "right", kind="count"),
-        TableColumn("estimate", record.names[j] if len(record.names) > 1 else "Estimate", "right", 3),
-        TableColumn("ci_low", level, "right", 3, pair="ci_high"),
+        TableColumn(
+            "estimate", record.names[record.focus] if len(record.names) > 1 else "Estimate", "right", 3
+        ),
+        TableColumn("ci_low", f"{100 * record.level:g}% CI", "right", 3, pair="ci_high"),
         TableColumn("ci_high", "upper limit", "right", 3),
         TableColumn("p_value", "p", "right", 3, "p"),
         TableColumn("tau2", "\u03c4\u00b2", "right", 3),
@@ -94,27 +110,6 @@ def refitted_table(record: Refitted) -> Table:
         TableColumn("q", "Q", "right", 1),
         TableColumn("reason", "Remark"),
     )
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (
-            record.label[i],
-            *((record.value[i],) if isinstance(record, Cumulative) and record.order != "precision" else ()),
-            int(record.k[i]),
-            float(record.estimate[i, j]),
-            float(record.ci_low[i, j]),
-            float(record.ci_high[i, j]),
-            float(record.p_value[i, j]),
-            float(record.tau2[i]),
-            float(record.i2[i]),
-            float(record.q[i]),
-            record.reason[i],
-        )
-        for i in range(record.n)
-    )
-    whole = f"{number(record.whole[j], 3)} {interval(record.whole_low[j], record.whole_high[j], 3)}"
-    notes = [f"All effects: {whole}; intervals: {record.method}."]
-    if isinstance(record, Cumulative):
-        return Table("cumulative", "Cumulative analysis", columns, rows, notes=(*notes, record.rule))
-    return Table("leave-one-out", "Leaving out each in turn", columns, rows, notes=tuple(notes))
 
 
 def influence_sentence(record: Influence) -> str:

@@ -27,6 +27,7 @@ from .show import WIDTH, show
 from .text import to_text
 
 LONG = 40  # rows printed of a long table
+BRIEF = ("label", "z", "p_value", "dffits", "cook", "hat", "tau2", "flag")
 
 
 def text_lines(*lines: str) -> str:
@@ -51,7 +52,11 @@ def _(record: Influence) -> str:
         range(record.n),
         key=lambda i: (not record.influential[i], not record.outlier[i], not record.reason[i], i),
     )
-    parts = [text_lines(influence_sentence(record)), _short(_first_flagged(influence_table(record), order))]
+    table = influence_table(record)
+    chosen = [j for j, column in enumerate(table.columns) if column.key in BRIEF]
+    rows = tuple(tuple(row[j] for j in chosen) for row in table.rows)
+    table = replace(table, columns=tuple(table.columns[j] for j in chosen), rows=rows)
+    parts = [text_lines(influence_sentence(record)), _short(_first_flagged(table, order))]
     if len(record.names) > 1:
         parts.append(_short(_first_flagged(dfbetas_table(record), order)))
     parts += [text_lines(str(note)) for note in record.notes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...base.distributions import chi2_cdf, chi2_isf, chi2_sf
+from ...base.distributions import chi2_isf, chi2_sf
 from ...base.format import number
 from ...models.univariate import is_univariate, weights_of_spec
 from ...records import Fit, Influence, Note
@@ -21,8 +21,8 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
     With b(-C), tau2(-C) the fit without case C, M its covariance of the effects and h_i the hat values of the whole fit:
 
     - deleted residual r_i = y_i - x_i'b(-C), Var r_C = M_CC(-C) + X_C Var(b(-C)) X_C'; its chi-squared r'Var^-1 r;
-    - DFFITS (x_i'b - x_i'b(-C)) / sqrt(h_i M_ii(-C)); where effects are dependent, hat values may be negative and the
-      variance is x_i'(X'M(-C)^-1 X)^-1 x_i; Cook's distance (b - b(-C))' Var(b)^-1 (b - b(-C));
+    - DFFITS (x_i'b - x_i'b(-C)) / sqrt(h_i M_ii(-C)); with dependent effects or weights of their own the variance is
+      that of x_i'b at M(-C) (hat values may be negative); Cook's distance (b - b(-C))' Var(b)^-1 (b - b(-C));
     - DFBETAS (b_j - b_j(-C)) / sqrt(((X'M(-C)^-1 X)^-1)_jj), all rows of X; covariance ratio |Var b(-C)| / |Var b|.
 
     With Knapp-Hartung (one effect per study) its s^2(-C) multiplies the model's variances; robust covariances are
@@ -41,7 +41,6 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
     """
     cases, base = cases_of(fit.effects, by), model_based(fit)
     gone = without_each(base, cases, reestimate=reestimate)
-    hat, weight = hat_and_weight(base)
     x, code = fit.design.matrix, cases.code
     shift = base.coefficients.estimate - gone.estimate
     fitted_shift = np.einsum("kp,kp->k", x, shift[code])
@@ -50,45 +49,46 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
         "kp,kpq,kq->k", x, gone.covariance[code], x, optimize=True
     )
     chi2 = _chi2(residual, variance, cases, gone, x)
-    dffits = _largest(_dffits(base, fitted_shift, gone, cases, hat), cases)
-    case_hat = np.bincount(code, hat, minlength=cases.n)
-    cook, covratio = _on_coefficients(shift, gone.covariance, base.coefficients.covariance)
-    dfbetas = shift / np.sqrt(gone.factor[:, None] * np.diagonal(gone.spread, axis1=1, axis2=2))
     p_value = np.asarray(chi2_sf(chi2, cases.size))
+    measures = _measures(base, cases, gone, shift)
     limits, rules = _rules(cases.n, x.shape[1])
-    influential = (
-        (np.abs(dffits) > limits["dffits"])
-        | (chi2_cdf(np.nan_to_num(cook), x.shape[1]) > 0.5)
-        | (case_hat > limits["hat"])
-        | (np.abs(dfbetas) > limits["dfbetas"]).any(axis=1)
-    )
     return Influence(
         by=cases.by,
         label=cases.label,
         names=fit.design.names,
         case=code,
         size=cases.size,
-        hat=case_hat,
-        weight=np.bincount(code, weight, minlength=cases.n),
         residual=residual,
         residual_se=np.sqrt(variance),
         studentised=residual / np.sqrt(variance),
         chi2=chi2,
         p_value=p_value,
-        dffits=dffits,
-        cook=cook,
-        covratio=covratio,
-        dfbetas=dfbetas,
+        **measures,
         tau2=gone.tau2,
         q=gone.q,
         outlier=p_value < OUTLIER,
-        influential=influential,
+        influential=_influential(measures, limits),
         reason=gone.reason,
         rules=rules,
         limits=limits,
         reestimated=reestimate and estimated(fit),
         notes=_notes(fit, base, gone),
     )
+
+
+def _measures(fit: Fit, cases: Cases, gone: Deleted, shift: np.ndarray) -> dict[str, np.ndarray]:
+    """What each case does to the coefficients, shift (n, p) = b - b(-C), and its part in the fit."""
+    hat, weight = hat_and_weight(fit)
+    fitted = np.einsum("kp,kp->k", fit.design.matrix, shift[cases.code])
+    cook, covratio = _on_coefficients(shift, gone.covariance, fit.coefficients.covariance)
+    return {
+        "dffits": _largest(_dffits(fit, fitted, gone, cases, hat), cases),
+        "cook": cook,
+        "covratio": covratio,
+        "dfbetas": shift / np.sqrt(gone.factor[:, None] * np.diagonal(gone.spread, axis1=1, axis2=2)),
+        "hat": np.bincount(cases.code, hat, minlength=cases.n),
+        "weight": np.bincount(cases.code, weight, minlength=cases.n),
+    }
 
 
 def hat_and_weight(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
@@ -107,11 +107,13 @@ def hat_and_weight(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
 
 def _dffits(fit: Fit, shift: np.ndarray, gone: Deleted, cases: Cases, hat: np.ndarray) -> np.ndarray:
     """(k,) change of each fitted value in standard errors; 0 where an effect has no bearing on its own."""
-    if fit.spec.scale is not None or is_univariate(fit.effects, fit.spec):
-        variance = gone.factor[cases.code] * hat * gone.own
+    plain = fit.spec.scale is not None or is_univariate(fit.effects, fit.spec)
+    if plain and not fit.spec.weights:
+        variance = hat * gone.own
     else:
         x = fit.design.matrix
         variance = np.einsum("kp,kpq,kq->k", x, gone.spread[cases.code], x, optimize=True)
+    variance = gone.factor[cases.code] * variance
     return np.asarray(shift / np.sqrt(np.where(variance > 0, variance, 1.0)))
 
 
@@ -149,6 +151,13 @@ def _on_coefficients(
     ratio, known = np.full(len(shift), np.nan), np.isfinite(covariance).all(axis=(1, 2))
     ratio[known] = np.linalg.det(inverse @ (covariance[known] / np.outer(scale, scale)) @ inverse.T)
     return cook, ratio
+
+
+def _influential(measures: dict[str, np.ndarray], limits: dict[str, float]) -> np.ndarray:
+    """(n,) is any of them beyond its limit? What is not available is not."""
+    largest = np.abs(measures["dfbetas"]).max(axis=1)
+    beyond = [np.abs(measures[name]) > limits[name] for name in ("dffits", "cook", "hat")]
+    return np.asarray(np.logical_or.reduce([*beyond, largest > limits["dfbetas"]]))
 
 
 def _rules(n: int, p: int) -> tuple[dict[str, float], tuple[str, ...]]:

@@ -41,6 +41,8 @@ def refitted(fit: Fit, keep: np.ndarray, *, coefficient: str = "") -> dict[str, 
     df = fields["k"] - p
     with np.errstate(invalid="ignore"):
         fields["q_p"] = np.where(df > 0, chi2_sf(fields["q"], np.maximum(df, 1)), np.where(ok, 1.0, np.nan))
+    if np.isnan(fit.heterogeneity.p_value) and fit.heterogeneity.df > 0:
+        fields["q_p"] = np.full(n, np.nan)  # weights of CORR: their Q has no known distribution
     whole = fit.coefficients
     return fields | {
         "names": names,
