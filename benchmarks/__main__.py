@@ -15,7 +15,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import influence, measures, multilevel, refits, spine, univariate
+from . import influence, measures, multilevel, refits, resampling_univariate, spine, univariate
 from .page import FIGURE, PAGE, page
 
 PACKAGES = ("consilience", "numpy", "scipy", "numba", "matplotlib")
@@ -86,6 +86,7 @@ def main() -> int:
         "Whole commands": spine.main,
         "Effect sizes of many rows": measures.main,
         "One effect per study": univariate.main,
+        "Permutations and subsets": resampling_univariate.main,
         "Several effects per study": lambda: multilevel.main(
             ["--quick"] if chosen.quick else [], picture=picture
         ),

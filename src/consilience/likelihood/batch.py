@@ -18,6 +18,7 @@ from .batch_fit import BatchFit, Solution
 from .moments import MOMENTS
 from .prepare import Prepared, prepare
 from .search import maximise
+from .shared import can_share
 from .weighted import Problem
 
 LOADED_PAYS, LOADING_PAYS = 500, 200_000  # analyses from which numba is worth calling, and importing
@@ -44,7 +45,7 @@ def fit_batch(
     method : one of `ESTIMATORS`; ``"EE"`` = equal effects, tau2 = 0.
     weights : (F, K) or (K,) weights of the studies in the coefficients (and in GENQ); None = 1/(v + tau2).
     tau2 : given value(s) instead of an estimate.
-    engine : ``"numpy"``; ``"numba"`` (compiled search for ML and REML without moderators); ``"auto"`` = numba where
+    engine : ``"numpy"``; ``"numba"`` (compiled search for ML and REML, where it is accurate); ``"auto"`` = numba where
         it is installed and the batch is large enough to pay for loading it.
 
     Raises InputError as `prepare` does, and OptionError for an unknown `method`.
@@ -95,13 +96,11 @@ def _tau2(
 
 
 def _search(problem: Problem, engine: str) -> Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The NumPy or the compiled search."""
+    """The NumPy or the compiled search; shared variances are scanned faster by NumPy's matrix products."""
     choose(engine, ("auto", "numpy", "numba"), what="Engine")
-    if engine == "numpy" or problem.x is not None or problem.shared is not None:
-        return maximise
     pays = problem.n >= (LOADED_PAYS if "numba" in sys.modules else LOADING_PAYS)
-    if engine == "auto" and not (pays and find_spec("numba")):
+    if engine == "numpy" or (engine == "auto" and (can_share(problem) or not (pays and find_spec("numba")))):
         return maximise
-    from .batch_numba import maximise_compiled
+    from .batch_numba import compiles, maximise_compiled
 
-    return maximise_compiled
+    return maximise_compiled if compiles(problem) else maximise

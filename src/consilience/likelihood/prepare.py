@@ -146,7 +146,9 @@ def _basis(x: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     """Orthonormal columns (p, K, F or 1), the way back, coefficients of a constant (NaN: none) and full rank (F,)."""
     k, p = x.shape[-2:]
     each = x.ndim == 3
-    lanes = np.array((np.where(missing[:, :, None], 0.0, x) if each else x[None]).T)
+    if each and missing.any():
+        x = np.where(missing[:, :, None], 0.0, x)
+    lanes = np.array((x if each else x[None]).T)
     size = np.abs(lanes).max(axis=1)
     scale = np.ldexp(1.0, -np.frexp(np.where(size > 0, size, 1.0))[1])
     unit = lanes * scale[:, None]
@@ -160,12 +162,14 @@ def _basis(x: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     inverse = triangular_inverse(np.where(rank if each else rank.any(), r, eye))
     back = np.moveaxis(scale[:, None] * inverse, -1, 0)
     ones = np.where(missing.T, 0.0, 1.0) if each else np.ones((k, 1))
+    exact = (lanes == ones).all(axis=1).T  # an intercept column: its coefficient is exactly one
+    first = exact & (np.cumsum(exact, axis=1) == 1)
+    if first.any(axis=1).all():
+        return q, back, first.astype(float), rank
     inside = np.einsum("pkf,kf->pf", q, ones)
     rest = ones - np.einsum("pkf,pf->kf", q, inside)
     held = np.abs(rest).max(axis=0) < 1e-12
-    exact = (lanes == ones).all(axis=1).T  # an intercept column: its coefficient is exactly one
     constant = (back @ inside.T[..., None])[..., 0]
-    first = exact & (np.cumsum(exact, axis=1) == 1)
     constant = np.where(exact.any(axis=1)[:, None], first.astype(float), constant)
     return q, back, np.where(held[:, None], constant, np.nan), rank
 

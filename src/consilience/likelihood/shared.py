@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from .basis import triangular_inverse
 from .weighted import LANE_SPREAD, LANES_FROM, Problem
 
 
@@ -23,6 +22,8 @@ def shared_ratio(problem: Problem, grid: np.ndarray, *, reml: bool) -> np.ndarra
     w = 1.0 / (problem.shared[:, None] + grid)  # type: ignore[index]
     weights = np.concatenate([w, w * w], axis=1).T
     present = np.isfinite(problem.v).astype(float)
+    if present.all():
+        present = present[:, :1]
 
     def sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sums over studies of w and of w^2 times the values (K, F)."""
@@ -36,7 +37,7 @@ def shared_ratio(problem: Problem, grid: np.ndarray, *, reml: bool) -> np.ndarra
         mean = first / w_sum
         square += mean * (mean * w2_sum - 2 * second)
         return np.asarray(square / (w_sum - w2_sum / w_sum if reml else w_sum))
-    x = [column * present for column in np.moveaxis(problem.x, 0, -1)]
+    x = [_once(column) * present for column in np.moveaxis(problem.x, 0, -1)]
     inner = {(i, j): sums(x[i] * x[j]) for i in range(len(x)) for j in range(i + 1)}
     outer = [sums(column * problem.y) for column in x]
     inverse = _inverse({key: value[0] for key, value in inner.items()}, len(x))
@@ -51,17 +52,23 @@ def shared_ratio(problem: Problem, grid: np.ndarray, *, reml: bool) -> np.ndarra
     return np.asarray(square / (trace if reml else w_sum))
 
 
+def _once(column: np.ndarray) -> np.ndarray:
+    """(K, 1) of a column (K, F) that is the same in all analyses."""
+    return column[:, :1] if (column == column[:, :1]).all() else column
+
+
 def _inverse(matrix: dict[tuple[int, int], np.ndarray], p: int) -> dict[tuple[int, int], np.ndarray]:
-    """Lower triangles of the inverses of symmetric matrices given by their lower triangles, entries (S, F)."""
-    shape = np.broadcast_shapes(*(entry.shape for entry in matrix.values()))
-    r = np.zeros((p, p, *shape))
-    for j in range(p):
-        r[j, j] = np.sqrt(matrix[j, j] - sum(r[m, j] ** 2 for m in range(j)))
-        for i in range(j + 1, p):
-            r[j, i] = (matrix[i, j] - sum(r[m, j] * r[m, i] for m in range(j))) / r[j, j]
-    root = triangular_inverse(r)
-    return {
-        (i, j): np.asarray(sum(root[i, m] * root[j, m] for m in range(i, p)))
-        for i in range(p)
-        for j in range(i + 1)
-    }
+    """Lower triangles of the inverses of symmetric matrices given by their lower triangles, entries (S, F), by sweeps."""
+    a = dict(matrix)
+    for k in range(p):
+        others = [i for i in range(p) if i != k]
+        pivot = 1 / a[k, k]
+        row = {i: a[max(i, k), min(i, k)] for i in others}
+        scaled = {i: row[i] * pivot for i in others}
+        for i in others:
+            for j in others:
+                if j <= i:
+                    a[i, j] = a[i, j] - row[i] * scaled[j]
+            a[max(i, k), min(i, k)] = scaled[i]
+        a[k, k] = -pivot
+    return {key: -value for key, value in a.items()}
