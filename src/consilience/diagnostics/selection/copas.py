@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -41,17 +42,19 @@ def copas(
     *,
     gamma0: Sequence[float] = GAMMA0,
     gamma1: Sequence[float] | None = None,
+    alternative: Literal["auto", "greater", "less"] = "auto",
     alpha: float = 0.1,
 ) -> CopasFit:
     """Sensitivity of the pooled effect to selection by standard error and result.
 
     A study is published if gamma0 + gamma1 / s + delta > 0 with corr(delta, sampling error) = rho; for each (gamma0, gamma1) the
-    mean, tau^2 and rho are estimated by maximum likelihood. Residual asymmetry: likelihood-ratio test of a slope on s in
+    mean, tau^2 and rho >= 0 (large results are favoured) are estimated by maximum likelihood. Residual asymmetry: likelihood-ratio test of a slope on s in
     the mean, given the same selection. The path keeps the most precise study's chance of publication at .99 and lowers
     that of the least precise; the adjusted result is its first point without residual asymmetry at `alpha`.
 
     Parameters
     ----------
+    alternative : results that are favoured; ``auto`` = in the direction of the unadjusted estimate.
     gamma1 : on the scale of the standard errors; None = 0 to the largest standard error.
 
     Raises InputError ``too-few-effects`` (k < 3), ``no-spread`` (equal standard errors), ``moderators``.
@@ -71,30 +74,32 @@ def copas(
     g0 = np.asarray(gamma0, dtype=float)
     g1 = np.linspace(0, s.max(), POINTS) if gamma1 is None else np.asarray(gamma1, dtype=float)
     inner, outer = (grid.ravel() for grid in np.meshgrid(g0, g1))
+    plain = fit_batch(effects.y, effects.v, method="ML")
+    mean, se = float(plain.coefficients[0, 0]), float(np.sqrt(plain.covariance[0, 0, 0]))
+    sign = {"greater": 1.0, "less": -1.0, "auto": 1.0 if mean >= 0 else -1.0}[alternative]
+    turned = sign * effects.y
     with one_blas_thread():
-        grid = _fit(effects.y, s, inner[:, None] + outer[:, None] / s)
+        grid = _fit(turned, s, inner[:, None] + outer[:, None] / s)
         published = np.array(PUBLISHED)
         path0, path1 = _line(s, published)
-        along = _fit(effects.y, s, path0[:, None] + path1[:, None] / s)
+        along = _fit(turned, s, path0[:, None] + path1[:, None] / s)
     reach = float(normal_isf((1 - taken.level) / 2))
     path = CopasPath(
         published=published,
-        estimate=along.mean,
-        low=along.mean - reach * along.se,
-        high=along.mean + reach * along.se,
+        estimate=sign * along.mean,
+        low=sign * along.mean - reach * along.se,
+        high=sign * along.mean + reach * along.se,
         unpublished=np.array([np.sum(1 / normal_cdf(a + b / s) - 1) for a, b in zip(path0, path1, strict=True)]),
         p_residual=along.p_residual,
     )
     shape = (len(g1), len(g0))
-    plain = fit_batch(effects.y, effects.v, method="ML")
-    mean, se = float(plain.coefficients[0, 0]), float(np.sqrt(plain.covariance[0, 0, 0]))
     good = np.flatnonzero(path.p_residual > alpha)
     first = int(good[0]) if len(good) else -1
     return CopasFit(
         effects=effects,
         gamma0=g0,
         gamma1=g1,
-        estimate=grid.mean.reshape(shape),
+        estimate=sign * grid.mean.reshape(shape),
         se=grid.se.reshape(shape),
         tau2=grid.tau2.reshape(shape),
         rho=grid.rho.reshape(shape),
@@ -128,15 +133,15 @@ def _fit(y: np.ndarray, s: np.ndarray, u: np.ndarray) -> _Lanes:
 
 
 def _maxima(model: Copas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """theta (F, P), log-likelihood (F,) and standard error (F,) of the first coefficient, the best of four starts."""
+    """theta (F, P), log-likelihood (F,) and standard error (F,) of the first coefficient, the best of three starts."""
     f, p = len(model.u), model.x.shape[1]
     plain = fit_batch(model.y, model.s**2, None if p == 1 else model.x, method="ML")
     base = np.concatenate([plain.coefficients[0], [max(float(plain.tau2[0]), 0.1 * float(np.median(model.s**2))), 0.0]])
     best = np.full(f, -np.inf)
     theta, se = np.tile(base, (f, 1)), np.full(f, np.nan)
-    lower = np.tile([*([-np.inf] * p), 0.0, -RHO], (f, 1))
+    lower = np.tile([*([-np.inf] * p), 0.0, 0.0], (f, 1))
     upper = np.tile([*([np.inf] * p), np.inf, RHO], (f, 1))
-    for rho in (0.5, -0.5, 0.95, -0.95):
+    for rho in (0.5, 0.1, 0.9):
         start = np.tile(base, (f, 1))
         start[:, p + 1] = rho
         found = climb(lambda lanes, t: evaluate_copas(model, lanes, t), start, lower, upper)
