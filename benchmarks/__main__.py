@@ -15,7 +15,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import measures, multilevel, spine, univariate
+from . import measures, multilevel, multiverse, spine, univariate
 from .page import FIGURE, PAGE, page
 
 PACKAGES = ("consilience", "numpy", "scipy", "numba", "matplotlib")
@@ -86,6 +86,7 @@ def main() -> int:
         "Whole commands": spine.main,
         "Effect sizes of many rows": measures.main,
         "One effect per study": univariate.main,
+        "Every combination of choices": multiverse.main,
         "Several effects per study": lambda: multilevel.main(
             ["--quick"] if chosen.quick else [], picture=picture
         ),
