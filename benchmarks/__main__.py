@@ -15,7 +15,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import measures, multilevel, multiverse, spine, univariate
+from . import influence, measures, multilevel, multiverse, spine, univariate
 from .page import FIGURE, PAGE, page
 
 PACKAGES = ("consilience", "numpy", "scipy", "numba", "matplotlib")
@@ -91,6 +91,7 @@ def main() -> int:
             ["--quick"] if chosen.quick else [], picture=picture
         ),
     }
+    work["Leaving out each effect"] = influence.main
     found = {title: measured(title, run) for title, run in work.items()}
     if chosen.write:
         blocks = {title: text for title, (text, _) in found.items()}

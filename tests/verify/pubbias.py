@@ -85,6 +85,9 @@ def _refused(name: str, call: Call, datasets: dict, error: str) -> Outcome:
         CHECKS[name](call, datasets, {})
     except ValueError as ours:
         return Outcome("agree", detail=f"both refuse: {ours}")
+    except KeyError:  # ours went on to the comparison
+        if "converge" in error:
+            return Outcome("agree", detail=f"R stops ({error}); ours answers")
     return Outcome("differ", float("inf"), f"R refuses: {error}")
 
 

@@ -37,8 +37,8 @@ class Arrangements:
         """2^m sign flips, or m! / product of n! for n units with the same row."""
         m = len(self.kind)
         if self.signs:
-            return 2**m
-        return math.factorial(m) // math.prod(math.factorial(n) for n in np.bincount(self.kind).tolist())
+            return int(2**m)
+        return math.factorial(m) // math.prod(math.factorial(int(n)) for n in np.bincount(self.kind))
 
     def every(self) -> Iterator[np.ndarray]:
         """All arrangements in chunks (C, m): signs, or the unit whose row each unit gets."""

@@ -159,7 +159,8 @@ def counts(values: np.ndarray, observed: np.ndarray, slack: np.ndarray, alternat
     elif alternative == "less":
         extreme = ~(values > observed + slack)
     else:
-        return np.minimum(counts(values, observed, slack, "greater"), counts(values, observed, slack, "less"))
+        tails = [counts(values, observed, slack, tail) for tail in ("greater", "less")]
+        return np.asarray(np.minimum(*tails))
     return np.asarray(extreme.sum(axis=0))
 
 

@@ -60,7 +60,7 @@ class Basis:
             products = (basis[which, :, study][:, None, :] @ basis)[:, 0]
             products[which, study] = 0.0
             left[heavy] = (products * products).sum(axis=-1) / self.leverage[heavy]
-        return left
+        return np.asarray(left)
 
     def inner(self, values: np.ndarray) -> np.ndarray:
         """(..., p) products of each row of Q with values (..., K)."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from .gaussian import LOG_2PI
 
+_PAIRS = np.array([[0, 1], [1, 2]])  # places of (row, row), (row, study), (study, study) in a 2 x 2 matrix
 UNEVEN = 1e-3  # ratio of the pivots of X below which its basis is orthonormalised twice
 
 
@@ -24,7 +25,8 @@ class NestedBatch:
 
     d : (F, k) variances, inf = the data set lacks the row; z : (F, k) rotated ones, 0 there;
     data : (F, p + 1, k) columns of the design (orthonormal before weighting), then the outcomes, 0 there;
-    starts : (J,) first row of each group; index : (k,) group of each row; n : (F,) rows of each data set.
+    starts : (J,) first row of each group; index : (k,) group of each row; n : (F,) rows of each data set;
+    complete : no data set lacks a row.
     """
 
     d: np.ndarray
@@ -33,6 +35,7 @@ class NestedBatch:
     starts: np.ndarray
     index: np.ndarray
     n: np.ndarray
+    complete: bool = False
 
     @property
     def p(self) -> int:
@@ -40,7 +43,15 @@ class NestedBatch:
 
     def take(self, rows: np.ndarray) -> NestedBatch:
         """The chosen data sets, in that order, repeated at will."""
-        return NestedBatch(self.d[rows], self.z[rows], self.data[rows], self.starts, self.index, self.n[rows])
+        return NestedBatch(
+            self.d[rows],
+            self.z[rows],
+            self.data[rows],
+            self.starts,
+            self.index,
+            self.n[rows],
+            self.complete,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +87,13 @@ class Slopes:
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """C with C C' = M. root = (d + a)^-1/2; zw = z root; damp = 1 + b t with t : (L, J) sums of zw^2."""
+    """C with C C' = M. root = (d + a)^-1/2; zw = z root; square = zw^2; damp = 1 + b t, t : (L, J) sums of square."""
 
     batch: NestedBatch
     b: np.ndarray
     root: np.ndarray
     zw: np.ndarray
+    square: np.ndarray
     t: np.ndarray
     damp: np.ndarray
     kappa: np.ndarray
@@ -89,12 +101,12 @@ class Factor:
     def project(self, x: np.ndarray) -> np.ndarray:
         """The rank-one part of C^-1 applied to x (L, c, k), in place."""
         zw = self.zw[:, None, :]
-        sums = self.batch_sums(zw * x)
+        sums = self.sums(zw * x)
         sums *= self.kappa[:, None, :]
         x -= zw * sums.take(self.batch.index, axis=-1)
         return x
 
-    def batch_sums(self, x: np.ndarray) -> np.ndarray:
+    def sums(self, x: np.ndarray) -> np.ndarray:
         """Sums over the rows of each group."""
         return np.asarray(np.add.reduceat(x, self.batch.starts, axis=-1))
 
@@ -102,9 +114,7 @@ class Factor:
         """(L,) tr(M^-1)."""
         weight = self.root * self.root
         shrink = self.b[:, None] / self.damp
-        return np.asarray(
-            weight.sum(axis=1) - (shrink * self.batch_sums(weight * self.zw * self.zw)).sum(axis=1)
-        )
+        return np.asarray(weight.sum(axis=1) - (shrink * self.sums(weight * self.square)).sum(axis=1))
 
 
 def lanes_at(batch: NestedBatch, theta: np.ndarray, *, reml: bool) -> Lanes:
@@ -117,12 +127,12 @@ def lanes_at(batch: NestedBatch, theta: np.ndarray, *, reml: bool) -> Lanes:
         b = np.where(valid[:, None], b, 0.0)
     root = 1.0 / np.sqrt(variance)
     zw = batch.z * root
-    t = np.add.reduceat(zw * zw, batch.starts, axis=1)
+    square = zw * zw
+    t = np.add.reduceat(square, batch.starts, axis=1)
     damp = 1.0 + b * t
     q = np.sqrt(damp)
-    factor = Factor(batch, b[:, 0], root, zw, t, damp, b / (q * (1.0 + q)))
-    lost = batch.n[0] < variance.shape[1] or (batch.n < variance.shape[1]).any()
-    logs = np.log(np.where(np.isinf(variance), 1.0, variance) if lost else variance).sum(axis=1)
+    factor = Factor(batch, b[:, 0], root, zw, square, t, damp, b / (q * (1.0 + q)))
+    logs = np.log(variance if batch.complete else np.where(np.isinf(variance), 1.0, variance)).sum(axis=1)
     logdet = logs + np.log(damp).sum(axis=1)
     white = factor.project(root[:, None, :] * batch.data)
     basis, inverse, logdet_xx, full = orthonormal(white[:, :-1])
@@ -182,61 +192,82 @@ def _cholesky_rows(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 def slopes_at(at: Lanes, *, reml: bool) -> Slopes:
     """Exact derivatives of the likelihood at evaluated lanes, from sums over groups only.
 
-    With u = Py, F = M^-1 X T' and per group s = 1'·, everything is a sum over rows or groups of products of u, F, their
-    group sums z'u, z'F and the weighted ones z'M^-1 u, z'M^-1 F.
+    With u = Py, F = M^-1 X T' and r any of them, everything is a sum of products of r, its group sums z'r and the weighted
+    ones z'W r with W = 1/(d + a).
     """
     f = at.factor
-    p = at.q.shape[1]
-    both = f.project(np.concatenate([at.q, at.residual[:, None, :]], axis=1))
-    both *= f.root[:, None, :]  # rows F, then u
+    n, p, k = at.q.shape
+    c = p + 1
+    rows = np.empty((n, c, k))  # F, then u
+    rows[:, :p], rows[:, p] = at.q, at.residual
+    f.project(rows)
+    rows *= f.root[:, None, :]
     weight = f.root * f.root
-    plain = f.batch_sums(f.batch.z[:, None, :] * both)  # z'M^-1 r
-    heavy = weight[:, None, :] * both
-    damped = f.batch_sums(f.batch.z[:, None, :] * heavy)  # z'W r
-    h = f.t / f.damp  # z'M^-1 z
+    wide = np.empty((n, 2 * c + 2, k))
+    heavy = rows * weight[:, None, :]
+    np.multiply(rows, f.batch.z[:, None, :], out=wide[:, :c])
+    np.multiply(heavy, f.batch.z[:, None, :], out=wide[:, c : 2 * c])
+    np.multiply(f.square, weight, out=wide[:, 2 * c])
+    np.multiply(wide[:, 2 * c], weight, out=wide[:, 2 * c + 1])
+    sums = f.sums(wide)
+    plain, damped = sums[:, :c], sums[:, c : 2 * c]  # z'r and z'W r
     shrink = f.b[:, None] / f.damp
-    turned = np.swapaxes(both, 1, 2)
-    rows = both @ turned  # r'r
-    groups = plain @ np.swapaxes(plain, 1, 2)  # r'ZZ'r
-    row_row = heavy @ turned - (damped * shrink[:, None, :]) @ np.swapaxes(damped, 1, 2)  # r'M^-1 r
-    study_study = (plain * h[:, None, :]) @ np.swapaxes(plain, 1, 2)
-    row_study = (plain / f.damp[:, None, :]) @ np.swapaxes(damped, 1, 2)
-    traces = _traces(f, weight, h, shrink)
-    inner = np.stack([rows, groups], axis=1)  # (L, 2, c, c)
-    hidden = np.trace(inner[:, :, :p, :p], axis1=2, axis2=3)
+    turned, plain_t, damped_t = rows.transpose(0, 2, 1), plain.transpose(0, 2, 1), damped.transpose(0, 2, 1)
+    moved = np.empty((n, 2, c, c))  # r' dM r
+    moved[:, 0], moved[:, 1] = rows @ turned, plain @ plain_t
+    twice = np.empty((n, 3, c, c))  # r' dM M^-1 dM r for (row, row), (row, study), (study, study)
+    twice[:, 0] = heavy @ turned - (damped * shrink[:, None, :]) @ damped_t
+    twice[:, 1] = (plain / f.damp[:, None, :]) @ damped_t
+    twice[:, 2] = (plain * (f.t / f.damp)[:, None, :]) @ plain_t
+    return _derivatives(moved, twice, _traces(f, weight, sums[:, 2 * c :], shrink), reml=reml)
+
+
+def surely_seen(batch: NestedBatch, theta: np.ndarray) -> np.ndarray:
+    """(F, 2) variances of which the data certainly say something at `theta` (F, 2): `Slopes.flat` is above 1e-8, by
+    bounds of the eigenvalues of M^-1 and Z'M^-1 Z that cost no evaluation. False where the bounds prove nothing."""
+    a, b = theta[:, 0], theta[:, 1]
+    lost = np.isinf(batch.d)
+    least = batch.d.min(axis=1) + a
+    most = (batch.d if batch.complete else np.where(lost, 0.0, batch.d)).max(axis=1) + a
+    n, groups = batch.n, np.full(len(a), len(batch.starts))
+    if not batch.complete:
+        groups = (np.add.reduceat(~lost, batch.starts, axis=1) > 0).sum(axis=1)
+    rows = (n - batch.p) / n * least / (most + b * n)
+    between = (groups - batch.p) / groups * (least + b) / (most + b) / n
+    return np.asarray(np.stack([rows, between], axis=1) > 1e-8)
+
+
+def _derivatives(moved: np.ndarray, twice: np.ndarray, traces: np.ndarray, *, reml: bool) -> Slopes:
+    """Score, informations and visible shares from the products and the (n, 5) traces of `slopes_at`."""
+    n, c = len(moved), moved.shape[2]
+    p = c - 1
     first = traces[:, :2]
-    score = 0.5 * (inner[:, :, p, p] - first + (hidden if reml else 0.0))
-    across = inner[:, :, p, :p]
-    average = _symmetric(row_row[:, p, p], row_study[:, p, p], study_study[:, p, p])
-    average = 0.5 * (average - across @ np.swapaxes(across, 1, 2))
-    pairs = _symmetric(traces[:, 2], traces[:, 3], traces[:, 4])
+    diagonal = moved.reshape(n, 2, c * c)[:, :, :: c + 1]
+    hidden = diagonal[:, :, 0] if p == 1 else diagonal[:, :, :p].sum(axis=2)
+    score = diagonal[:, :, p] - first
+    across = moved[:, :, p, :p]
+    average = twice[:, _PAIRS, p, p] - across @ across.transpose(0, 2, 1)
+    pairs = traces[:, 2:]
     if reml:
-        part = [np.trace(m[:, :p, :p], axis1=1, axis2=2) for m in (row_row, row_study, study_study)]
-        flat_inner = inner[:, :, :p, :p].reshape(len(inner), 2, p * p)
-        pairs = pairs - 2 * _symmetric(*part) + flat_inner @ np.swapaxes(flat_inner, 1, 2)
+        score = score + hidden
+        inner = moved[:, :, :p, :p].reshape(n, 2, p * p)
+        own = twice.reshape(n, 3, c * c)[:, :, :: c + 1]
+        own = own[:, :, 0] if p == 1 else own[:, :, :p].sum(axis=2)
+        full = (pairs - 2 * own)[:, _PAIRS] + inner @ inner.transpose(0, 2, 1)
+    else:
+        full = pairs[:, _PAIRS]
     visible = (first - hidden) / np.where(first != 0, first, 1.0)
-    return Slopes(score, average, 2 * average - 0.5 * pairs, visible)
+    return Slopes(0.5 * score, 0.5 * average, average - 0.5 * full, visible)
 
 
-def _traces(f: Factor, weight: np.ndarray, h: np.ndarray, shrink: np.ndarray) -> np.ndarray:
-    """(L, 5) tr M^-1, tr M^-1 ZZ', tr M^-2, tr M^-1 M^-1 ZZ', tr (M^-1 ZZ')^2."""
-    z2 = f.zw * f.zw
-    second = np.stack([weight * z2, weight * weight * z2], axis=1)
-    first, third = np.moveaxis(f.batch_sums(second), 1, 0)
-    moved = shrink * first
-    own = (weight * weight).sum(axis=1) - 2 * (shrink * third).sum(axis=1) + (moved * moved).sum(axis=1)
-    return np.stack(
-        [
-            weight.sum(axis=1) - moved.sum(axis=1),
-            h.sum(axis=1),
-            own,
-            (first / (f.damp * f.damp)).sum(axis=1),
-            (h * h).sum(axis=1),
-        ],
-        axis=1,
-    )
-
-
-def _symmetric(first: np.ndarray, off: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """(L, 2, 2) symmetric matrices."""
-    return np.stack([first, off, off, last], axis=1).reshape(-1, 2, 2)
+def _traces(f: Factor, weight: np.ndarray, sums: np.ndarray, shrink: np.ndarray) -> np.ndarray:
+    """(n, 5) tr M^-1, tr M^-1 ZZ', tr M^-2, tr M^-2 ZZ', tr (M^-1 ZZ')^2; sums : (n, 2, J) of w^2 z^2 and w^3 z^2."""
+    first, third = sums[:, 0], sums[:, 1]
+    moved, h = shrink * first, f.t / f.damp
+    result = np.empty((len(h), 5))
+    result[:, 0] = weight.sum(axis=1) - moved.sum(axis=1)
+    result[:, 1] = h.sum(axis=1)
+    result[:, 2] = (weight * weight).sum(axis=1) + (moved * moved - 2 * shrink * third).sum(axis=1)
+    result[:, 3] = (first / (f.damp * f.damp)).sum(axis=1)
+    result[:, 4] = (h * h).sum(axis=1)
+    return result

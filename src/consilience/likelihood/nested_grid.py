@@ -11,7 +11,7 @@ import numpy as np
 from .nested_batch import NestedBatch
 
 CHUNK = 400_000  # numbers of one array held at once
-MANY_ROWS, SOME_ROWS = 20_000, 500
+MANY_ROWS = 20_000  # beyond this the likelihood is as good as unimodal
 MOST_STARTS = 6
 
 
@@ -29,7 +29,7 @@ def starting_grid(batch: NestedBatch, free: np.ndarray, fixed: np.ndarray) -> tu
     high = 2.0 * (_least_squares_residual(batch) ** 2).max(axis=1)
     low = np.maximum(low, 1e-9 * high)
     k = d.shape[1]
-    size = 5 if k > MANY_ROWS else 16 if k > SOME_ROWS else 24
+    size = 5 if k > MANY_ROWS else 16
     steps = np.linspace(0.0, 1.0, size)
     ratio = np.log(np.maximum(high / low, 1.0))
     line = np.concatenate([np.zeros((len(d), 1)), low[:, None] * np.exp(ratio[:, None] * steps)], axis=1)
@@ -68,7 +68,7 @@ def _values(batch: NestedBatch, a: np.ndarray, b: np.ndarray, *, reml: bool) -> 
     if not valid.all():
         variance = np.where(valid[:, :, None], variance, 1.0)
     w = 1.0 / variance
-    logs = np.log(w if np.isfinite(batch.d).all() else np.where(w > 0, w, 1.0)).sum(axis=2)
+    logs = np.log(w if batch.complete else np.where(w > 0, w, 1.0)).sum(axis=2)
     left, right = np.triu_indices(c)
     products = batch.data[:, left] * batch.data[:, right]  # (F, s, k)
     gram = (w @ np.swapaxes(products, 1, 2))[:, :, None, :]  # (F, A, 1, s)

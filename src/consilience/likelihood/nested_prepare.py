@@ -215,7 +215,13 @@ def _rotated(
         out = np.where(lost[:, None, :], 0.0, out)
     count = np.broadcast_to(keep.sum(axis=1), (n,))
     return NestedBatch(
-        np.broadcast_to(d, (n, k)), np.broadcast_to(z, (n, k)), out, data.starts, data.index, count
+        np.broadcast_to(d, (n, k)),
+        np.broadcast_to(z, (n, k)),
+        out,
+        data.starts,
+        data.index,
+        count,
+        bool(keep.all()),
     )
 
 

@@ -249,7 +249,7 @@ class RegressionAt(_At):
     @property
     def root(self) -> np.ndarray:
         """(..., p, p) L with LL' the inverse of X'WX."""
-        return self.basis.inverse
+        return np.asarray(self.basis.inverse)
 
     @property
     def outer(self) -> np.ndarray:
@@ -266,7 +266,7 @@ class LaneRegressionAt(_At):
 
     def __init__(self, problem: Problem, w: np.ndarray) -> None:
         self.w = w
-        x = np.moveaxis(problem.x, 0, -1)  # type: ignore[arg-type]
+        x = np.moveaxis(np.asarray(problem.x), 0, -1)
         x = x if w.ndim == 2 else x[..., None]
         self.r = np.zeros((len(x), len(x), *w.shape[1:]))
         self.columns: list[np.ndarray] = []
@@ -322,7 +322,8 @@ class LaneRegressionAt(_At):
     @property
     def complement(self) -> np.ndarray:
         """(K, ...) one minus the leverage of each study; 1 where it has no weight."""
-        return np.divide(self.weighted_left, self.w, out=np.ones_like(self.w), where=self.w > 0)
+        left = np.divide(self.weighted_left, self.w, out=np.ones_like(self.w), where=self.w > 0)
+        return np.asarray(left)
 
     @once
     def trace(self) -> np.ndarray:

@@ -173,17 +173,16 @@ def _limits(
 
 def quantile(ordered: np.ndarray, p: float, *, spread: float | None = None) -> tuple[float, float]:
     """The p quantile of sorted draws, at position p (R + 1), and the half-width of its 95% Monte-Carlo interval; NaN
-    where that reaches beyond the draws on both sides, so that more of them are needed.
+    where that reaches beyond the draws: more of them are needed.
 
     spread : standard error of the share below the limit; None = sqrt(p (1 - p) / R), as of an order statistic.
     """
     near = Z95 * (np.sqrt(p * (1 - p) / len(ordered)) if spread is None else spread)
-    first, last = 1 / (len(ordered) + 1), len(ordered) / (len(ordered) + 1)
-    at, low, high = np.quantile(ordered, np.clip([p, p - near, p + near], 0.0, 1.0), method="weibull")
-    inside = [
-        float(gap) for gap, kept in ((at - low, p - near >= first), (high - at, p + near <= last)) if kept
-    ]
-    return float(at), float(np.mean(inside)) if inside and first <= p <= last else np.nan
+    places = [p, p - near, p + near]
+    at, low, high = np.quantile(ordered, np.clip(places, 0.0, 1.0), method="weibull")
+    end = 1 / (len(ordered) + 1)
+    reached = min(places) >= end and max(places) <= 1 - end
+    return float(at), float(high - low) / 2 if reached else np.nan
 
 
 def bca(

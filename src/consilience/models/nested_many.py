@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.linalg import one_blas_thread
 from ..inference.many import Evaluated, ManyCoefficients, many_coefficients
-from ..likelihood.nested_batch import NestedBatch, lanes_at, slopes_at
+from ..likelihood.nested_batch import NestedBatch, lanes_at, slopes_at, surely_seen
 from ..likelihood.nested_prepare import Prepared, Studies, prepare_nested
 from ..likelihood.nested_search import search
 from ..likelihood.terms import partition
@@ -181,7 +181,11 @@ def _hidden(batch: NestedBatch, nesting: Nesting, free: np.ndarray, fixed: np.nd
     """(G, 2) variances of which the data say nothing: the later of two that every group of one effect confounds, and
     those behind the coefficients."""
     probe = np.where(free, 1.0, fixed)
-    hidden = slopes_at(lanes_at(batch, probe, reml=True), reml=True).flat < FLAT
+    hidden = np.zeros(free.shape, dtype=bool)
+    rows = np.flatnonzero((free & ~surely_seen(batch, probe)).any(axis=1))
+    if len(rows):
+        at = lanes_at(batch.take(rows), probe[rows], reml=True)
+        hidden[rows] = slopes_at(at, reml=True).flat < FLAT
     if len(nesting.parts) == 2:
         alone = np.add.reduceat(~np.isinf(batch.d), batch.starts, axis=1).max(axis=1) == 1
         hidden[:, nesting.parts[1]] |= alone

@@ -25,7 +25,7 @@ from ..records.resampling import WildBootstrap, WildInterval
 Auxiliary = Literal["rademacher", "mammen", "webb", "normal"]
 AUXILIARIES: tuple[Auxiliary, ...] = ("rademacher", "mammen", "webb", "normal")
 CHUNK = 2_000_000  # multipliers held at once
-TIE = 1 - 1e-10  # a replicate with all multipliers alike repeats the observed statistic up to rounding
+TIE = 1 - 1e-10  # replicates may equal the observed statistic up to rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,8 @@ def wild_bootstrap(
         m, q = terms.a.shape
         beyond, exact = 0, _enumerated(auxiliary, m, replicates)
         for w in _multipliers(rng, auxiliary, m=m, replicates=replicates):
-            beyond += int(np.sum(_statistics(terms, w, inner) >= observed * TIE))
+            reached = _statistics(terms, w, inner) >= observed * TIE
+            beyond += int(np.sum(reached | _alike(w) if impose else reached))
     made = 2**m if exact else replicates
     p_low, p_high = (float(x) for x in exact_interval(beyond, made))
     p_value = beyond / made if exact else (beyond + 1) / (made + 1)
@@ -208,7 +209,7 @@ class _Draws:
 class _Line:
     """All replicates as functions of g = estimate - hypothesised value; each array has one row a replicate.
 
-    moved (R, 2, p), crossed (R, 2, p), own (R, 3) : the parts of order 0 and 1 (own: 0, 1, 2) in g.
+    moved (R, 2, p), crossed (R, 2, p), own (R, 3) : the parts of order 0 and 1 (own: 0, 1, 2) in g; alike (R,).
     """
 
     estimate: float
@@ -218,6 +219,7 @@ class _Line:
     moved: np.ndarray
     crossed: np.ndarray
     own: np.ndarray
+    alike: np.ndarray
     exact: bool
     clusters: int
 
@@ -227,7 +229,7 @@ class _Line:
         own = self.own @ np.array([1.0, 2 * g, g * g])
         spread = own - 2 * np.sum(crossed * moved, axis=1) + np.sum(moved @ self.far * moved, axis=1)
         found = (moved @ self.inner) ** 2 / np.maximum(spread, 1e-300)
-        beyond = float(np.sum(found >= g * g / self.variance * TIE))
+        beyond = float(np.sum((found >= g * g / self.variance * TIE) | self.alike))
         return beyond / len(found) if self.exact else (beyond + 1) / (len(found) + 1)
 
     def limit(self, alpha: float, side: int) -> float:
@@ -256,10 +258,11 @@ def _line(fit: Fit, c: np.ndarray, draws: _Draws, correction: Correction) -> _Li
     a1, b1 = unit.a[:, 0] - a0, unit.b - base.b
     columns = np.concatenate([base.b, b1, a0[:, None] * t, a1[:, None] * t], axis=1)
     squares = np.column_stack([a0 * a0, a0 * a1, a1 * a1])
-    linear, own = [], []
+    linear, own, alike = [], [], []
     for w in _multipliers(draws.rng, draws.auxiliary, m=m, replicates=draws.replicates):
         linear.append(w @ columns)
         own.append((w * w) @ squares)
+        alike.append(_alike(w))
     parts = np.concatenate(linear).reshape(-1, 4, p)
     return _Line(
         estimate=float(gap[0]),
@@ -269,9 +272,17 @@ def _line(fit: Fit, c: np.ndarray, draws: _Draws, correction: Correction) -> _Li
         moved=parts[:, :2],
         crossed=parts[:, 2:],
         own=np.concatenate(own),
+        alike=np.concatenate(alike),
         exact=_enumerated(draws.auxiliary, m, draws.replicates),
         clusters=m,
     )
+
+
+def _alike(w: np.ndarray) -> np.ndarray:
+    """(R,) all multipliers equal: the data set repeats the observed statistic, however rounding comes out."""
+    if w.shape[1] > 60:
+        return np.zeros(len(w), dtype=bool)
+    return np.all(w == w[:, :1], axis=1)
 
 
 def _enumerated(auxiliary: Auxiliary, m: int, replicates: int) -> bool:

@@ -18,6 +18,8 @@ from .scale import Scale, nice_step, ticks
 WIDTH, HEIGHT, BETWEEN = 240.0, 92.0, 34.0
 LEFT, ROW = 50.0, 46.0
 NAMED = 8  # names tried in one panel
+STEMS = 100  # cases up to which every point stands on a stem
+STEPS = tuple(t / 16 for t in range(17))  # places along a stem that names must not hide
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,17 +103,20 @@ def _draw(record: Influence, panel: _Panel, at: tuple[float, float], flagged: np
     points = [(x.at(i + 1.0), y.at(v if np.isfinite(v) else low)) for i, v in enumerate(panel.value)]
     marked = set(flagged.tolist())
     order = [i for i in range(record.n) if i not in marked] + flagged.tolist()
+    base = y.at(panel.base) if np.isfinite(panel.base) else np.nan
     for i in order:
         if np.isfinite(panel.value[i]):
             items += _point(
-                points[i], y.at(panel.base) if np.isfinite(panel.base) else np.nan, radius, i in marked
+                points[i], base if record.n <= STEMS or i in marked else np.nan, radius, i in marked
             )
     items += _cases_axis(record.n, x, top + HEIGHT)
     shown = [i for i in flagged if np.isfinite(panel.value[i])]
     middle = np.nanmedian(panel.value) if np.isfinite(panel.value).any() else 0.0
     shown = sorted(shown, key=lambda i: -abs(panel.value[i] - middle))[:NAMED]
     area = (left + 1, top - 3, left + WIDTH + 6, top + HEIGHT - 1)
-    return items + place_names(points, record.label, shown, area=area)
+    seen = [points[i] for i in (range(record.n) if record.n <= STEMS else flagged)]
+    stems = [(px, base + t * (py - base)) for px, py in seen for t in STEPS] if np.isfinite(base) else []
+    return items + place_names(points, record.label, shown, area=area, avoid=stems)
 
 
 def _point(point: tuple[float, float], base: float, radius: float, marked: bool) -> list[Item]:

@@ -21,12 +21,14 @@ def place_names(
     *,
     area: Box,
     taken: Sequence[Box] = (),
+    avoid: Sequence[Point] = (),
 ) -> list[Label]:
     """Labels of points[i], names[i] for i in `first`, in that order of importance.
 
-    Each name stands right, left, above or below its point, near it or a little further, where it hides the fewest points.
+    Each name stands right, left, above or below its point, near it or a little further, where it hides no point.
 
-    area : left, top, right, bottom that names must stay within; taken : boxes already occupied.
+    area : left, top, right, bottom that names must stay within; taken : boxes already occupied; avoid : (m, 2) further
+    places, such as points along lines, that must stay visible.
     """
     xy = np.asarray(points, dtype=float).reshape(-1, 2)
     used = [*taken]
@@ -34,17 +36,15 @@ def place_names(
     for i in first:
         text = shorten(names[i], WIDEST, SIZE)
         width = text_width(text, SIZE)
-        best: tuple[int, int, Box] | None = None
-        for order, box in enumerate(_places(xy[i], width)):
+        others = np.concatenate([np.delete(xy, i, axis=0), np.reshape(avoid, (-1, 2))])
+        for box in _places(xy[i], width):
             inside = box[0] >= area[0] and box[1] >= area[1] and box[2] <= area[2] and box[3] <= area[3]
             if not inside or any(_overlap(box, other) for other in used):
                 continue
-            hidden = int(np.sum(_holds(box, np.delete(xy, i, axis=0))))
-            if best is None or (hidden, order) < best[:2]:
-                best = (hidden, order, box)
-        if best is not None:
-            used.append(best[2])
-            result.append(Label(best[2][0], best[2][3] - 0.2 * SIZE - 0.5, text, SIZE))
+            if not _holds(box, others).any():
+                used.append(box)
+                result.append(Label(box[0], box[3] - 0.2 * SIZE - 0.5, text, SIZE))
+                break
     return result
 
 
@@ -52,7 +52,7 @@ def _places(point: np.ndarray, width: float) -> list[Box]:
     """Boxes around a point, the preferred first."""
     x, y = float(point[0]), float(point[1])
     height, result = SIZE + 1.0, []
-    for gap in (5.0, 9.0, 14.0):
+    for gap in (5.0, 9.0, 14.0, 20.0):
         for left, top in (
             (x + gap, y - height / 2),
             (x - gap - width, y - height / 2),

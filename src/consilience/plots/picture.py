@@ -28,6 +28,10 @@ from .funnel_record import contour_funnel, trim_and_fill_funnel
 from .influence import influence_panels
 from .layout import Layout
 from .movement import movement_bars
+from ..records import Gosh, GoshClusters, PermutationTest
+from .gosh import driving_studies, gosh_density
+from .layout import Layout
+from .permutation import permutation_distribution
 from .raster import figure_png
 from .refitted import cumulative_forest, leave_one_out_forest
 from .residual_plots import (
@@ -58,6 +62,9 @@ PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
     Funnel: {"contours": contour_funnel},
     StudyPower: {"sunset": sunset},
     TrimAndFill: {"funnel": trim_and_fill_funnel},
+    Gosh: {"density": gosh_density},
+    GoshClusters: {"studies": driving_studies},
+    PermutationTest: {"distribution": permutation_distribution},
 }
 FORMATS = (".svg", ".png", ".txt")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base.format import interval, number, plural
 from ..records import Cumulative, LeaveOneOut, Refitted, Table, TableColumn
-from .layout import Circle, Item, Layout, Line, Shape, rectangle
+from .layout import Circle, Item, Layout, Line, Shape
 from .names import place_names
 from .panel import lay_out
 from .panel_records import Panel, PanelColumn, PanelRow
@@ -110,36 +110,73 @@ def _alt(record: Refitted, title: str) -> str:
 
 
 def _run(record: Refitted, order: np.ndarray, key: str, titles: tuple[str, str]) -> Layout:
-    """Estimates with their intervals side by side."""
+    """Estimates side by side; of a cumulative analysis with the band of their intervals."""
     j, shown = record.focus, _shown(record)
     y, low, high = (a[order, j] for a in (record.estimate, record.ci_low, record.ci_high))
-    bottom_value, top_value = axis_range(y, low, high, always=[0.0, float(record.whole[j])])
+    whole, added = float(record.whole[j]), isinstance(record, Cumulative)
+    bottom_value, top_value = (
+        axis_range(y, low, high, always=[0.0, whole]) if added else axis_range(y, y, y, always=[whole])
+    )
     top = MARGIN + 22
     plane = Plane(
         Scale(0.0, len(order) + 1.0, LEFT, LEFT + WIDTH), Scale(bottom_value, top_value, top + HEIGHT, top)
     )
-    items = _backdrop(record, plane)
-    points = []
-    for i in range(len(order)):
-        x = plane.x.at(i + 1.0)
-        points.append((x, plane.y.at(float(np.nan_to_num(y[i])))))
-        if not shown[order[i]]:
-            continue
-        if np.isfinite(low[i]) and low[i] <= top_value and high[i] >= bottom_value:
-            ends = (plane.y.at(float(low[i])), plane.y.at(float(high[i])))
-            items.append(Line(((x, ends[0]), (x, ends[1])), "soft", 0.8))
-    radius = max(0.9, 2.2 * (60 / len(order)) ** 0.4)
-    items += [Circle(*points[i], radius, "mark", "paper", 0.3) for i in range(len(order)) if shown[order[i]]]
-    items += axes(
-        plane, x_title=titles[1], y_title=_measure(record), y_values=ticks(bottom_value, top_value, most=6)
-    )
+    at = [(plane.x.at(i + 1.0), plane.y.at(float(v))) for i, v in enumerate(np.nan_to_num(y))]
+    items = _band(plane, low, high) if added else []
+    items += _references(plane, whole)
+    radius = max(1.2, 2.4 * (60 / len(order)) ** 0.35)
+    items += [Circle(*at[i], radius, "mark", "paper", 0.3) for i in range(len(order)) if shown[order[i]]]
+    marks = ticks(bottom_value, top_value, most=6)
+    items += axes(plane, x_title=titles[1], y_title=_measure(record), y_values=marks)
     names = [record.label[i] for i in order]
     area = (plane.x.start + 2, plane.top, plane.x.end + 14, plane.bottom - 2)
-    items += place_names(points, names, _extremes(record, order), area=area)
+    line = [(plane.x.at(float(i)), plane.y.at(whole)) for i in range(len(order) + 2)]
+    items += place_names(at, names, _extremes(record, order), area=area, avoid=line)
     width = LEFT + WIDTH + MARGIN + 10
-    foot, end = footnotes(_notes(record), plane.bottom + 27, width)
-    return Layout(
-        key, titles[0], _alt(record, titles[0]), width, end, (*items, *foot), _twin(record, titles[0])
+    notes = _notes(record) if added else _run_notes(record)
+    foot, end = footnotes(notes, plane.bottom + 27, width)
+    alt = _alt(record, titles[0])
+    return Layout(key, titles[0], alt, width, end, (*items, *foot), _twin(record, titles[0]))
+
+
+def _band(plane: Plane, low: np.ndarray, high: np.ndarray) -> list[Item]:
+    """The intervals as one shape over the steps that have them."""
+    known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
+    if len(known) < 2:
+        return []
+    upper = [(plane.x.at(i + 1.0), plane.y.at(float(high[i]))) for i in known]
+    lower = [(plane.x.at(i + 1.0), plane.y.at(float(low[i]))) for i in known]
+    return [Shape((*upper, *reversed(lower)), "band2")]
+
+
+def _references(plane: Plane, whole: float) -> list[Item]:
+    """Zero and the answer of all effects."""
+    items: list[Item] = []
+    for value, tone, dash in ((0.0, "ink", ()), (whole, "summary", (3.0, 2.2))):
+        if plane.y.holds(value):
+            y = plane.y.at(value)
+            items.append(Line(((plane.x.start, y), (plane.x.end, y)), tone, 0.7, dash))
+    return items
+
+
+def _run_notes(record: Refitted) -> tuple[str, ...]:
+    """The range of the answers and of their limits, and whose removal moves a limit across zero."""
+    j, shown = record.focus, _shown(record)
+    low, high = record.ci_low[shown, j], record.ci_high[shown, j]
+    whole = interval(record.whole_low[j], record.whole_high[j], 3)
+    excludes = record.whole_low[j] > 0 or record.whole_high[j] < 0
+    other = np.flatnonzero(((record.ci_low[:, j] > 0) | (record.ci_high[:, j] < 0)) != excludes)
+    other = other[shown[other]]
+    listed = ", ".join(record.label[i] for i in other[:10])
+    word = "includes" if excludes else "excludes"
+    moved = f"the interval {word} zero without: {listed}" + (
+        f" and {len(other) - 10} more" if len(other) > 10 else ""
+    )
+    moved = moved if len(other) else "no case alone changes whether the interval includes zero"
+    return (
+        f"Dashed: all effects {number(record.whole[j], 3)} {whole}. Lower limits from {number(low.min(), 3)} to "
+        f"{number(low.max(), 3)}, upper from {number(high.min(), 3)} to {number(high.max(), 3)}; {moved}. "
+        f"Intervals: {record.method}.",
     )
 
 
@@ -152,20 +189,6 @@ def _extremes(record: Refitted, order: np.ndarray) -> list[int]:
         return [int(i) for i in places[np.argsort(-moved, kind="stable")][: 2 * NAMED]]
     away = np.argsort(-np.abs(y[places] - record.whole[record.focus]), kind="stable")
     return [int(i) for i in places[away][: 2 * NAMED]]
-
-
-def _backdrop(record: Refitted, plane: Plane) -> list[Item]:
-    j = record.focus
-    items: list[Item] = []
-    low, high = float(record.whole_low[j]), float(record.whole_high[j])
-    if np.isfinite(low) and np.isfinite(high):
-        box = rectangle(plane.x.start, plane.y.at(high), plane.x.end, plane.y.at(low))
-        items.append(Shape(box, "band2"))
-    for value, tone, dash in ((0.0, "ink", ()), (float(record.whole[j]), "summary", (3.0, 2.2))):
-        if plane.y.holds(value):
-            y = plane.y.at(value)
-            items.append(Line(((plane.x.start, y), (plane.x.end, y)), tone, 0.7, dash))
-    return items
 
 
 def _twin(record: Refitted, title: str) -> Table:

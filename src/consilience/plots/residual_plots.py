@@ -29,7 +29,8 @@ def _padded(values: np.ndarray, *, always: Sequence[float] = ()) -> tuple[float,
     """All values with a margin; never empty."""
     found = [*values[np.isfinite(values)].tolist(), *always] or [0.0, 1.0]
     low, high = min(found), max(found)
-    pad = 0.06 * max(high - low, 1e-3 * max(abs(low), abs(high)), 1e-9)
+    alone = high - low <= 1e-9 * max(abs(low), abs(high), 1.0)  # one value: round ticks on either side
+    pad = 0.5 if alone else 0.06 * (high - low)
     return low - pad, high + pad
 
 

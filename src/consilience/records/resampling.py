@@ -22,8 +22,8 @@ class Bootstrap(Shown):
     bias, se : (q,) mean of the draws minus the estimate, and their standard deviation.
     bias_error, se_error : (q,) half-widths of the 95% Monte-Carlo interval of both.
     low, high : interval name -> (q,) limits; NaN where a kind does not exist (the notes say why).
-    low_error, high_error : the same, half-widths of the 95% Monte-Carlo interval of the limits; NaN where a limit lies at
-    the end of the draws.
+    low_error, high_error : the same, half-widths of the 95% Monte-Carlo interval of the limits; NaN where a limit lies too
+    near the end of the draws.
     draws : (R, q); NaN in replicates that could not be fitted; failed : their number.
     kind : ``parametric`` or ``cluster``; unit : what was resampled.
     """

@@ -9,6 +9,8 @@ from . import (
 from .build_all import all_tables
 from .build_estimates import estimate_table
 from .build_multiverse import alternatives_table, movement_table, specifications_table
+from .build_gosh import clusters_table, driven_table, gosh_table
+from .build_permutation import permutation_table
 from .html import table_id, to_html
 from .latex import to_latex
 from .markdown import to_markdown
@@ -19,9 +21,13 @@ from .text import to_text
 __all__ = [
     "all_tables",
     "alternatives_table",
+    "clusters_table",
     "csv_rows",
+    "driven_table",
     "estimate_table",
     "movement_table",
+    "gosh_table",
+    "permutation_table",
     "show",
     "show_html",
     "specifications_table",

@@ -36,7 +36,7 @@ class Deleted:
     estimate : (n, p); covariance : (n, p, p); tau2, q : (n,); factor : (n,) Knapp-Hartung's s^2, else one.
     own : (k,) variance that the model without its case gives each effect; blocks : (n,) covariance of each case's
     effects, or None where effects are independent.
-    spread : (n, p) variances of the coefficients of all effects at the variances without the case.
+    spread : (n, p, p) covariance of the coefficients of all effects at the variances without the case.
     """
 
     estimate: np.ndarray
@@ -150,8 +150,7 @@ def _univariate(fit: Fit, cases: Cases) -> Deleted:
         spread = _spread(x, effects.v, tau2)
     else:
         v = np.broadcast_to(effects.v, keep.shape)
-        given = fit_batch(y, v, x, method="ML", weights=weights, tau2=tau2).covariance
-        spread = np.diagonal(given, axis1=1, axis2=2)
+        spread = fit_batch(y, v, x, method="ML", weights=weights, tau2=tau2).covariance
     return Deleted(
         estimate=refits.estimate,
         covariance=refits.covariance,
@@ -166,14 +165,14 @@ def _univariate(fit: Fit, cases: Cases) -> Deleted:
 
 
 def _spread(x: np.ndarray, v: np.ndarray, tau2: np.ndarray) -> np.ndarray:
-    """(n, p) variances of the coefficients of all effects at each tau2 (n,) or (n, k)."""
+    """(n, p, p) covariance of the coefficients of all effects at each tau2 (n,) or (n, k)."""
     w = 1.0 / (v + (tau2[:, None] if tau2.ndim == 1 else tau2))
     if x.shape[1] == 1:
-        return np.asarray(1.0 / (w @ np.square(x)))
+        return np.asarray(1.0 / (w @ np.square(x)))[:, :, None]
     plain, outer = np.linalg.qr(x)
     turned = np.linalg.qr(np.sqrt(w)[:, :, None] * plain, mode="r")
     root = np.linalg.solve(outer, np.linalg.inv(turned))
-    return np.asarray(np.sum(root**2, axis=2))
+    return np.asarray(root @ np.swapaxes(root, 1, 2))
 
 
 def _location_scale(fit: Fit, cases: Cases) -> Deleted:
@@ -256,9 +255,10 @@ def _multilevel(fit: Fit, cases: Cases) -> Deleted:
 def _at_each(
     fit: Fit, cases: Cases, theta: np.ndarray, reason: list[str]
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Covariance of each case's effects and variances (n, p) of all effects' coefficients, at theta (n, q)."""
+    """Covariance of each case's effects, and (n, p, p) of all effects' coefficients, at theta (n, q)."""
     marginal, blocks = Marginal(fit), []
-    spread = np.full((cases.n, fit.design.matrix.shape[1]), np.nan)
+    p = fit.design.matrix.shape[1]
+    spread = np.full((cases.n, p, p), np.nan)
     with one_blas_thread():
         setup = build(fit.effects, fit.design, fit.spec)
         for j, rows in enumerate(cases.rows()):
@@ -270,7 +270,7 @@ def _at_each(
             at = evaluate(setup.problem, inside, reml=True, derivatives=False)
             if at is not None:
                 whole = working_model(setup, at, theta=inside, effects=fit.effects, spec=fit.spec)
-                spread[j] = np.diag(whole.covariance)
+                spread[j] = whole.covariance
     return blocks, spread
 
 
@@ -301,7 +301,7 @@ def _held(fit: Fit, cases: Cases) -> Deleted:
         factor=np.ones(n),
         own=at.m.diagonal,
         blocks=[at.m.part(rows) for rows in cases.rows()] if cases.size.max() > 1 else None,
-        spread=np.tile(np.sum(at.root**2, axis=1), (n, 1)),
+        spread=np.tile(at.root @ at.root.T, (n, 1, 1)),
         reason=tuple(reason),
     )
 

@@ -21,7 +21,8 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
     With b(-C), tau2(-C) the fit without case C, M its covariance of the effects and h_i the hat values of the whole fit:
 
     - deleted residual r_i = y_i - x_i'b(-C), Var r_C = M_CC(-C) + X_C Var(b(-C)) X_C'; its chi-squared r'Var^-1 r;
-    - DFFITS (x_i'b - x_i'b(-C)) / sqrt(h_i M_ii(-C)); Cook's distance (b - b(-C))' Var(b)^-1 (b - b(-C));
+    - DFFITS (x_i'b - x_i'b(-C)) / sqrt(h_i M_ii(-C)); where effects are dependent, hat values may be negative and the
+      variance is x_i'(X'M(-C)^-1 X)^-1 x_i; Cook's distance (b - b(-C))' Var(b)^-1 (b - b(-C));
     - DFBETAS (b_j - b_j(-C)) / sqrt(((X'M(-C)^-1 X)^-1)_jj), all rows of X; covariance ratio |Var b(-C)| / |Var b|.
 
     With Knapp-Hartung (one effect per study) its s^2(-C) multiplies the model's variances; robust covariances are
@@ -49,11 +50,10 @@ def influence(fit: Fit, *, by: str = "study", reestimate: bool = True) -> Influe
         "kp,kpq,kq->k", x, gone.covariance[code], x, optimize=True
     )
     chi2 = _chi2(residual, variance, cases, gone, x)
-    own = gone.factor[code] * hat * gone.own
-    dffits = _largest(fitted_shift / np.sqrt(np.where(own > 0, own, 1.0)), cases)
+    dffits = _largest(_dffits(base, fitted_shift, gone, cases, hat), cases)
     case_hat = np.bincount(code, hat, minlength=cases.n)
     cook, covratio = _on_coefficients(shift, gone.covariance, base.coefficients.covariance)
-    dfbetas = shift / np.sqrt(gone.factor[:, None] * gone.spread)
+    dfbetas = shift / np.sqrt(gone.factor[:, None] * np.diagonal(gone.spread, axis1=1, axis2=2))
     p_value = np.asarray(chi2_sf(chi2, cases.size))
     limits, rules = _rules(cases.n, x.shape[1])
     influential = (
@@ -103,6 +103,16 @@ def hat_and_weight(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     at = pieces_of(fit)
     diagonal = at.inverse.diagonal
     return at.hat, 100.0 * diagonal / diagonal.sum()
+
+
+def _dffits(fit: Fit, shift: np.ndarray, gone: Deleted, cases: Cases, hat: np.ndarray) -> np.ndarray:
+    """(k,) change of each fitted value in standard errors; 0 where an effect has no bearing on its own."""
+    if fit.spec.scale is not None or is_univariate(fit.effects, fit.spec):
+        variance = gone.factor[cases.code] * hat * gone.own
+    else:
+        x = fit.design.matrix
+        variance = np.einsum("kp,kpq,kq->k", x, gone.spread[cases.code], x, optimize=True)
+    return np.asarray(shift / np.sqrt(np.where(variance > 0, variance, 1.0)))
 
 
 def _chi2(

@@ -13,7 +13,7 @@ from ...records import Fit
 from .deleted import NO_FIT, RANK, TOO_FEW, estimated, vanished
 
 AS_MANY = "as many coefficients as effects: the variance is taken as 0"
-NO_TEST = "too few effects for its test"
+NO_TEST = "too few effects for the test"
 
 
 def refitted(fit: Fit, keep: np.ndarray, *, coefficient: str = "") -> dict[str, Any]:
