@@ -15,7 +15,16 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import influence, measures, multilevel, refits, resampling_univariate, spine, univariate
+from . import (
+    influence,
+    measures,
+    multilevel,
+    multiverse,
+    refits,
+    resampling_univariate,
+    spine,
+    univariate,
+)
 from .page import FIGURE, PAGE, page
 
 PACKAGES = ("consilience", "numpy", "scipy", "numba", "matplotlib")
@@ -86,13 +95,14 @@ def main() -> int:
         "Whole commands": spine.main,
         "Effect sizes of many rows": measures.main,
         "One effect per study": univariate.main,
-        "Permutations and subsets": resampling_univariate.main,
         "Several effects per study": lambda: multilevel.main(
             ["--quick"] if chosen.quick else [], picture=picture
         ),
+        "One model on many data sets": refits.main,
+        "Leaving out each effect": influence.main,
+        "Permutations and subsets": resampling_univariate.main,
+        "Every combination of choices": multiverse.main,
     }
-    work["Leaving out each effect"] = influence.main
-    work["One model on many data sets"] = refits.main
     found = {title: measured(title, run) for title, run in work.items()}
     if chosen.write:
         blocks = {title: text for title, (text, _) in found.items()}

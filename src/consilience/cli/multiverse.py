@@ -15,7 +15,13 @@ def multiverse(
         None, "--out", "-o", metavar="FILE.csv", help="Write every specification to this file."
     ),
     workers: int = typer.Option(
-        2, "--workers", "-w", min=1, max=64, help="Processes that compute; the answer does not depend on it."
+        None,
+        "--workers",
+        "-w",
+        min=1,
+        max=64,
+        help="Processes that compute; default: as many as pay. The answer does not depend on it.",
+        show_default=False,
     ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress and no summary; only errors."),
 ) -> None:
