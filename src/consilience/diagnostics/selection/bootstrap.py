@@ -9,7 +9,7 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...base.linalg import group_codes, one_blas_thread
-from ...likelihood.lanes import climb
+from ...likelihood.climb import climb
 from ...likelihood.selection import Selected
 from ...records import Note
 from ...records.selection import SelectionBootstrap, SelectionModel

@@ -12,8 +12,8 @@ from ...base.distributions import chi2_sf, normal_cdf, normal_isf, normal_ppf
 from ...base.errors import InputError
 from ...base.linalg import one_blas_thread
 from ...likelihood.batch import fit_batch
+from ...likelihood.climb import climb
 from ...likelihood.copas import Copas, evaluate_copas
-from ...likelihood.lanes import climb
 from ...records import Effects, Fit, Interval, Note
 from ...records.selection import CopasFit, CopasPath
 from .setup import check_effects, source_of
