@@ -14,7 +14,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.linalg import binary_exponent, dependent_columns
 from ..records import Design, Effects, Spec
-from .crossed import CrossedLayout, loading
+from .crossed import crossed_layout
 from .dense import components, dense_layout
 from .gaussian import Layout, Problem
 from .nested import nested_layout
@@ -235,15 +235,18 @@ def _layout(
     extras = [t for t, base in zip(terms, is_base, strict=True) if not base]
     component = components(len(v), blocks, [t.outer for t in terms])
     rank = sum(int(np.max(t.outer)) + 1 if t.outer is not None else len(t.matrix) for t in extras)
-    if np.sum(np.bincount(component).astype(float) ** 3) <= 4.0 * len(v) * rank**2:
+    sparse = not blocks and all(t.outer is not None for t in extras)
+    crossing = 4.0 * rank**2 * (rank if sparse else len(v))
+    if np.sum(np.bincount(component).astype(float) ** 3) <= crossing:
         return dense_layout(v, blocks, terms)
-    base = nested_layout(v, group, blocks=blocks, parameters=names)
-    return CrossedLayout(
-        base,
-        [base.to_working(loading(t.outer, t.inner, t.matrix)) for t in extras],
-        tuple(i for i, own in enumerate(is_base) if own),
-        tuple(i for i, own in enumerate(is_base) if not own),
-        component,
+    return crossed_layout(
+        nested_layout(v, group, blocks=blocks, parameters=names),
+        [(t.outer, t.inner, t.matrix) for t in extras],
+        slots=(
+            tuple(i for i, own in enumerate(is_base) if own),
+            tuple(i for i, own in enumerate(is_base) if not own),
+        ),
+        component=component,
     )
 
 
