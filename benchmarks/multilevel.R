@@ -16,7 +16,6 @@ models <- list(
   crossed = function(d) {
     rma.mv(yi, vi, random = list(~ 1 | study, ~ 1 | outcome, ~ 1 | row), data = d, sparse = TRUE)
   },
-  crossed3000 = function(d) models$crossed(d),
   berkey = function(d) {
     blocks <- lapply(split(d, d$study), function(s) diag(s$vi) + s$covariance[1] * (1 - diag(2)))
     rma.mv(yi, bldiag(blocks), mods = ~ outcome - 1, random = ~ outcome | study, struct = "UN", data = d)

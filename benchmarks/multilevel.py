@@ -27,6 +27,7 @@ from consilience.models import fit
 from consilience.records import Block, Design, Effects, Inner, Intercept, Spec
 
 RHO = 0.6
+OURS_ALONE = {"crossed3000"}  # R takes 17 s at a sixth of the effects, with a cost that grows as their cube
 AGREE = 1e-5  # R's optimiser stops near there
 CHE = Spec.che()
 THREE_LEVEL = Spec((Intercept(("study",)), Intercept(("study", "row"))), "REML", "z")
@@ -162,6 +163,7 @@ def theirs(work: dict[str, Job]) -> dict[str, tuple[float, np.ndarray]]:
     if shutil.which("Rscript") is None:
         print("Rscript is not installed: no comparison with R.")
         return {}
+    work = {name: job for name, job in work.items() if name not in OURS_ALONE}
     with tempfile.TemporaryDirectory() as folder:
         for name, job in work.items():
             with open(Path(folder, f"{name}.csv"), "w", encoding="utf-8", newline="") as file:

@@ -42,7 +42,7 @@ class CrossedFactor:
         """T x, (k + C,) or (k + C, c)."""
         z = self.layout.z
         u = self._solved(z.T @ self.base.back(self.base.whiten(x)))
-        return np.concatenate([self.base.whiten(x - z @ self._times(u)), u])
+        return np.asarray(np.concatenate([self.base.whiten(x - z @ self._times(u)), u]))
 
     def back(self, x: np.ndarray) -> np.ndarray:
         """T'x, so that back(whiten(x)) = M^-1 x."""
@@ -53,7 +53,7 @@ class CrossedFactor:
 
     def _times(self, u: np.ndarray) -> np.ndarray:
         """K u."""
-        return u * (self.scale if u.ndim == 1 else self.scale[:, None])
+        return np.asarray(u * (self.scale if u.ndim == 1 else self.scale[:, None]))
 
     def _solved(self, x: np.ndarray, *, scaled: bool = False) -> np.ndarray:
         """S^-1 K x; S^-1 x where x is `scaled` already."""
@@ -76,7 +76,7 @@ class CrossedFactor:
         layout, own = self.layout, self.base.traces()
         result = np.empty(len(own) + len(layout.columns))
         for slot, i in enumerate(layout.base_slots):
-            result[i] = own[slot] - float(np.sum(self.inverse * self._moved(layout.base.parameters[slot])))
+            result[i] = own[slot] - float(np.sum(self.inverse * _moved(self, layout.base.parameters[slot])))
         for columns, i in zip(layout.columns, layout.extra_slots, strict=True):
             result[i] = self._extra_trace(columns)
         return result
@@ -88,28 +88,9 @@ class CrossedFactor:
         if size:
             seen = levels - float(np.sum(self.inverse.diagonal()[columns])) / size
             if seen > LOST * levels:
-                return seen / size
+                return float(seen / size)
         part = self.h[columns]
-        return float(np.trace(part[:, columns])) - float(np.sum((part @ self.inverse) * part))
-
-    def _moved(self, parameter: str) -> np.ndarray:
-        """(C, C) Z'B^-1 (dB/dparameter) B^-1 Z."""
-        if parameter == "row":
-            return self._squared()
-        return _dense(self.g.T @ _rows_times(self.g, 1 / (1 + self.base.b * self.base.t) ** 2))
-
-    def _squared(self) -> np.ndarray:
-        """(C, C) Z'B^-2 Z with B^-1 = W - W z shrink z'W in each study."""
-        base, layout = self.base, self.layout
-        weight = base.root**2
-        result = _dense(layout.z.T @ _rows_times(layout.z, weight**2))
-        if base.b:
-            shrink = base.b / (1 + base.b * base.t)
-            twice = layout.sums @ _rows_times(layout.z, weight**2 * layout.base.z)
-            cross = _dense(twice.T @ _rows_times(self.g, shrink))
-            square = layout.sums @ (weight * layout.base.z) ** 2
-            result += _dense(self.g.T @ _rows_times(self.g, shrink**2 * square)) - cross - cross.T
-        return result
+        return float(np.trace(part[:, columns]) - np.sum((part @ self.inverse) * part))
 
     def pair_traces(self) -> None:
         """None: as dear as the derivatives themselves."""
@@ -117,7 +98,7 @@ class CrossedFactor:
 
     def trace_inverse(self) -> float:
         """tr(M^-1)."""
-        lost = float(np.sum(self.inverse * self._squared())) if self.scale.any() else 0.0
+        lost = float(np.sum(self.inverse * _squared(self))) if self.scale.any() else 0.0
         return self.base.trace_inverse() - lost
 
     def apply(self, i: int, x: np.ndarray) -> np.ndarray:
@@ -130,6 +111,27 @@ class CrossedFactor:
     def curvature(self, u: np.ndarray, f: np.ndarray) -> np.ndarray | None:
         """None: M is linear in theta."""
         return None
+
+
+def _moved(factor: CrossedFactor, parameter: str) -> np.ndarray:
+    """(C, C) Z'B^-1 (dB/dparameter) B^-1 Z."""
+    if parameter == "row":
+        return _squared(factor)
+    return _dense(factor.g.T @ _rows_times(factor.g, 1 / (1 + factor.base.b * factor.base.t) ** 2))
+
+
+def _squared(factor: CrossedFactor) -> np.ndarray:
+    """(C, C) Z'B^-2 Z with B^-1 = W - W z shrink z'W in each study."""
+    base, layout = factor.base, factor.layout
+    weight = base.root**2
+    result = _dense(layout.z.T @ _rows_times(layout.z, weight**2))
+    if base.b:
+        shrink = base.b / (1 + base.b * base.t)
+        twice = layout.sums @ _rows_times(layout.z, weight**2 * layout.base.z)
+        cross = _dense(twice.T @ _rows_times(factor.g, shrink))
+        square = layout.sums @ (weight * layout.base.z) ** 2
+        result += _dense(factor.g.T @ _rows_times(factor.g, shrink**2 * square)) - cross - cross.T
+    return result
 
 
 @dataclass(frozen=True, eq=False)
