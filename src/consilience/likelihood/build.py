@@ -14,10 +14,10 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.linalg import binary_exponent, dependent_columns
 from ..records import Design, Effects, Spec
-from .crossed import CrossedLayout, loading
+from .crossed import crossed_layout
 from .dense import components, dense_layout
 from .gaussian import Layout, Problem
-from .nested import nested_layout
+from .nested import NestedLayout, nested_layout
 from .structures import Parameter
 from .terms import RandomTerm, column_codes, random_terms
 
@@ -235,18 +235,29 @@ def _layout(
         t.outer is not None for t, k in zip(terms, kinds, strict=True) if k == "matrix"
     ):
         return dense_layout(v, blocks, terms)
-    extras = [t for t, base in zip(terms, is_base, strict=True) if not base]
-    component = components(len(v), blocks, [t.outer for t in terms])
-    rank = sum(int(np.max(t.outer)) + 1 if t.outer is not None else len(t.matrix) for t in extras)
-    if np.sum(np.bincount(component).astype(float) ** 3) <= 4.0 * len(v) * rank**2:
-        return dense_layout(v, blocks, terms)
     base = nested_layout(v, group, blocks=blocks, parameters=names)
-    return CrossedLayout(
+    return _crossed(base, terms, is_base, blocks=blocks) or dense_layout(v, blocks, terms)
+
+
+def _crossed(
+    base: NestedLayout, terms: list[RandomTerm], is_base: list[bool], *, blocks: Sized
+) -> Layout | None:
+    """The layout of a nested part and other terms; None if blocks of rows are cheaper."""
+    extras = [t for t, own in zip(terms, is_base, strict=True) if not own]
+    k = len(base.order)
+    component = components(k, blocks, [t.outer for t in terms])
+    rank = sum(int(np.max(t.outer)) + 1 if t.outer is not None else len(t.matrix) for t in extras)
+    sparse = not blocks and all(t.outer is not None for t in extras)
+    if np.sum(np.bincount(component).astype(float) ** 3) <= 4.0 * rank**2 * (rank if sparse else k):
+        return None
+    return crossed_layout(
         base,
-        [base.to_working(loading(t.outer, t.inner, t.matrix)) for t in extras],
-        tuple(i for i, own in enumerate(is_base) if own),
-        tuple(i for i, own in enumerate(is_base) if not own),
-        component,
+        [(t.outer, t.inner, t.matrix) for t in extras],
+        slots=(
+            tuple(i for i, own in enumerate(is_base) if own),
+            tuple(i for i, own in enumerate(is_base) if not own),
+        ),
+        component=component,
     )
 
 
