@@ -39,7 +39,9 @@ def made(
         )
         for j, n in enumerate(sizes)
     )
-    choice = np.array(list(product(*(range(n) for n in sizes))), dtype=int).reshape(int(np.prod(sizes)), len(sizes))
+    choice = np.array(list(product(*(range(n) for n in sizes))), dtype=int).reshape(
+        int(np.prod(sizes)), len(sizes)
+    )
     n = len(choice)
     estimate = shift + 0.1 * choice @ rng.normal(size=len(sizes)) + 0.05 * rng.normal(size=n)
     se = rng.uniform(0.05, 0.2, n)

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from ..records.plan import (
     SENSITIVITY,
+    AdjustmentChoice,
     BiasChoice,
     CorrectionChoice,
     KeepChoice,
@@ -178,6 +179,7 @@ class Multiverse(Section):
     outcomes: list[Name] | None = Field(default=None, min_length=1)
     outliers: list[KeepChoice] | None = Field(default=None, min_length=1)
     model: list[ModelChoice] | None = Field(default=None, min_length=1)
+    adjustment: list[AdjustmentChoice] | None = Field(default=None, min_length=1)
     test: list[TestChoice] | None = Field(default=None, min_length=1)
     most: int = Field(default=20_000, ge=2, le=200_000)
 
