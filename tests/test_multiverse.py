@@ -13,7 +13,9 @@ import consilience
 from consilience.base.errors import InputError, UsageError
 from consilience.datasets.planted import planted
 from consilience.datasets.truth import Truth
+from consilience.diagnostics.small_study.pet_peese import pet_peese
 from consilience.effects import trial_effects, with_covariance
+from consilience.effects.aggregate import aggregate as aggregate_by_covariance
 from consilience.effects.trials import trial_workings
 from consilience.effects.uncorrected import uncorrected
 from consilience.models import fit
@@ -28,6 +30,7 @@ from consilience.records import (
     Reported,
     Spec,
 )
+from consilience.review.adjustments import average_predictor, with_predictor
 from consilience.review.combinations import draw
 from consilience.review.load import Loaded, load
 from consilience.review.multiverse import multiverse, multiverse_of, sentence
@@ -296,6 +299,51 @@ def test_processes_that_die_are_replaced_by_this_one(small, monkeypatch):
     assert np.array_equal(multiverse(small, workers=2).estimate, expected.estimate)
     monkeypatch.setattr("sys.frozen", True, raising=False)
     assert processes._context(2, 10**6) is None
+
+
+def test_pet_peese_is_that_of_the_diagnostics(small):
+    """The mean adjusted for small-study effects under the model and test of the specification, by another path."""
+    mv = replace(
+        SMALL,
+        adjustment=("pet-peese",),
+        r=("assumed",),
+        risk_of_bias=("any", "not high"),
+        times=("all",),
+        test=("CR2", "z"),
+        model=("che-reml",),
+    )
+    result = multiverse(replace(small, plan=replace(small.plan, multiverse=mv)), workers=1)
+    names = [d.name for d in result.dimensions]
+    assert "adjustment" in names
+    seen = set()
+    for i in range(len(result)):
+        chosen = dict(zip(names, result.key(i), strict=True))
+        effects, spec = alone(small, chosen)
+        if chosen["adjustment"] == "none":
+            assert result.estimate[i] == pytest.approx(fit(effects, spec).coefficients.estimate[0], rel=1e-8)
+            continue
+        if effects.n_studies < small.plan.small_study_minimum:
+            assert "Not adjusted for small-study effects" in result.reason[i]
+            seen.add("refused")
+            continue
+        found = pet_peese(fit(effects, spec), predictor="arms", force=True)
+        line = found.peese if found.chosen == "PEESE" else found.pet
+        seen.add(found.chosen)
+        for name in ("estimate", "se", "ci_low", "ci_high", "p_value", "df"):
+            assert getattr(result, name)[i] == pytest.approx(getattr(line, name), rel=1e-7), name
+    assert "refused" in seen
+    assert seen & {"PET", "PEESE"}
+
+
+def test_adjusted_averages_use_the_mean_size_of_their_trial(small):
+    effects = trial_effects(small.reported, small.plan)
+    data = with_predictor(pooled_rows(mark(effects, small.plan)))
+    averages = average_predictor(aggregate_by_covariance(data), data)
+    for study, x in zip(averages.study, averages["arms"], strict=True):
+        own = pooled_rows(mark(effects, small.plan))
+        rows = own.study == study
+        arms = np.sqrt(1 / own["n_treatment"][rows] + 1 / own["n_control"][rows])
+        assert x == pytest.approx(arms.mean())
 
 
 def test_identical_data_are_fitted_once(small):

@@ -11,7 +11,8 @@ import pytest
 
 import consilience
 from consilience.records import Multiverse
-from consilience.records.plan import ModelChoice, RouteChoice, TestChoice, TimeChoice
+from consilience.records.plan import AdjustmentChoice, ModelChoice, RouteChoice, TestChoice, TimeChoice
+from consilience.review.adjustments import ADJUSTMENTS
 from consilience.review.choices import CHOICES, MODELS, ROUTE_WORDS, TESTS, TIME_WORDS, alternatives
 from consilience.review.protocol import parse_protocol
 from consilience.review.protocol_models import Multiverse as Section
@@ -69,6 +70,7 @@ def test_every_dimension_has_a_key_and_every_word_a_meaning():
     names = {c.name for c in CHOICES}
     assert names == {f for f in Section.model_fields if f != "most"}
     assert set(MODELS) == set(get_args(ModelChoice))
+    assert set(ADJUSTMENTS) == set(get_args(AdjustmentChoice))
     assert set(TESTS) == set(get_args(TestChoice))
     assert set(ROUTE_WORDS) == set(get_args(RouteChoice))
     assert set(TIME_WORDS) == set(get_args(TimeChoice))

@@ -113,6 +113,7 @@ ModelChoice = Literal[
     "average-sj",
     "average-equal",
 ]
+AdjustmentChoice = Literal["none", "pet-peese"]
 TestChoice = Literal["CR2", "CR1", "knapp-hartung", "knapp-hartung-floor", "t", "z"]
 TrialChoice = Literal["randomised", "all"]
 BiasChoice = Literal["any", "not high", "low or some"]
@@ -148,6 +149,7 @@ class Multiverse:
     times: tuple[TimeChoice, ...] = ("all", "post", "longest")
     outliers: tuple[KeepChoice, ...] = ("keep", "exclude")
     model: tuple[ModelChoice, ...] = ("che-reml", "average-reml", "average-dl")
+    adjustment: tuple[AdjustmentChoice, ...] = ("none",)
     test: tuple[TestChoice, ...] = ("CR2", "knapp-hartung")
     most: int = 20_000
     declared: bool = False

@@ -11,6 +11,7 @@ from ..effects.trials import trial_workings
 from ..effects.uncorrected import uncorrected
 from ..records import Dimension, Effects, Imputation, Intercept, Plan, Reported, Spec
 from ..records.plan import VarianceChoice
+from .adjustments import ADJUSTMENTS
 from .choice_rows import (
     LEFT_OUT,
     Keep,
@@ -24,7 +25,7 @@ from .choice_rows import (
 from .selection import mark
 
 Value = str | float
-Stage = Literal["effects", "covariance", "rows", "model", "test"]
+Stage = Literal["effects", "covariance", "rows", "model", "adjustment", "test"]
 ROBUST = ("CR1", "CR2")
 
 ROUTE_WORDS = {
@@ -170,6 +171,13 @@ CHOICES: tuple[Choice, ...] = (
         keep_typical,
     ),
     Choice("model", "Model", "model", lambda plan: "che-reml", lambda value: MODELS[str(value)].words),
+    Choice(
+        "adjustment",
+        "Small-study adjustment",
+        "adjustment",
+        lambda plan: "none",
+        lambda value: ADJUSTMENTS[str(value)].words,
+    ),
     Choice("test", "Test", "test", lambda plan: "CR2", _named(TESTS)),
 )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
 
 from ..effects import with_covariance
 from ..records import Effects, Plan, Reported
+from .adjustments import with_predictor
 from .choices import CHOICES, Value, make_effects, preferred
 from .sensitivity import Progress
 
@@ -53,7 +54,7 @@ def draw(sizes: Sequence[int], *, most: int, rng: np.random.Generator) -> np.nda
 class AnalysedSets:
     """The distinct sets of effects and, per specification, which one it analyses.
 
-    sets : bare effects (study labels and covariance, no other columns); of : (n,) index into them.
+    sets : bare effects (study labels, covariance, sizes of the arms); of : (n,) index into them.
     """
 
     sets: tuple[Effects, ...]
@@ -80,7 +81,7 @@ class _Made:
         if with_rho not in self.correlated:
             rho = float(chosen["rho"])
             filled = every if rho == self.plan.rho else with_covariance(every, rho, self.plan.dependence)
-            self.correlated[with_rho] = replace(filled, columns={}, dropped=(), notes=())
+            self.correlated[with_rho] = with_predictor(filled)
         rules = [c for c in CHOICES if c.keep is not None]
         with_rows = (*key, *(chosen[c.name] for c in rules))
         if with_rows not in self.masks:
@@ -94,7 +95,7 @@ class _Made:
 
 def analysed_sets(reported: Reported, combined: Combinations, *, progress: Progress) -> AnalysedSets:
     """The effects of every specification, whatever its model and test."""
-    of_data = [j for j, c in enumerate(CHOICES) if c.stage not in ("model", "test")]
+    of_data = [j for j, c in enumerate(CHOICES) if c.stage not in ("model", "adjustment", "test")]
     data_rows = np.zeros_like(combined.rows)
     data_rows[:, of_data] = combined.rows[:, of_data]
     cells, cell_of = np.unique(data_rows, axis=0, return_inverse=True)
@@ -114,10 +115,10 @@ def analysed_sets(reported: Reported, combined: Combinations, *, progress: Progr
 
 
 def digest(effects: Effects) -> bytes:
-    """The same for effects with the same numbers, grouping into studies and covariance, in the same order."""
+    """The same for bare effects with the same numbers, columns of numbers, grouping into studies and covariance, in the same order."""
     code = hashlib.blake2b(digest_size=16)
     _, groups = np.unique(effects.study.astype(str), return_inverse=True)
-    for array in (effects.y, effects.v, groups.astype(np.int64)):
+    for array in (effects.y, effects.v, groups.astype(np.int64), *effects.columns.values()):
         code.update(np.ascontiguousarray(array).tobytes())
     for block in effects.blocks:
         code.update(block.rows.astype(np.int64).tobytes())

@@ -11,15 +11,18 @@ import numpy as np
 from ..effects.aggregate import aggregate
 from ..records import Effects
 from ..records.spec import Test
-from .choices import CHOICES, MODELS, impossible, spec_of
+from .adjustments import ADJUSTMENTS, NUMBERS, average_predictor, known_sizes, refusal
+from .choices import CHOICES, MODELS, Model, impossible, spec_of
 from .combinations import AnalysedSets, Combinations, digest
 from .estimates import one_trial
-from .processes import NUMBERS, Job, run_jobs
+from .processes import Job, run_jobs
 from .sensitivity import Progress
 
 GROUP = 160  # sets fitted together, which is how finely the work is divided between processes
 NAMES = [choice.name for choice in CHOICES]
-Key = tuple[str, float]  # model, and the rho that it needs besides the covariance of the effects
+Key = tuple[
+    str, str, float
+]  # model, adjustment, and the rho that is needed besides the covariance of the effects
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,37 +54,45 @@ def fit_sets(
     combined: Combinations, analysed: AnalysedSets, *, progress: Progress, workers: int | None
 ) -> Found:
     """The pooled mean of every specification."""
-    missing = [one_trial(effects) if effects.k else "No effect is left." for effects in analysed.sets]
-    nothing = np.array(missing, dtype=object)
-    models, rhos = (combined.values[NAMES.index(name)] for name in ("model", "rho"))
+    models = combined.values[NAMES.index("model")]
     tests = cast(tuple[Test, ...], combined.values[NAMES.index("test")])
-    m, h, t = (combined.rows[:, NAMES.index(name)] for name in ("model", "rho", "test"))
-    pairs, pair_of = np.unique(np.column_stack([analysed.of, m, h]), axis=0, return_inverse=True)
-    pair_of = pair_of.reshape(-1)
+    m, t = (combined.rows[:, NAMES.index(name)] for name in ("model", "test"))
+    columns = [NAMES.index(name) for name in ("model", "adjustment", "rho")]
+    asked = np.column_stack([analysed.of, combined.rows[:, columns]])
+    pairs, pair_of = np.unique(asked, axis=0, return_inverse=True)
     work = _Work()
-    prepared: dict[tuple[int, bool, bool], Effects] = {}
-    item_of = np.full(len(pairs), -1)
-    for i, (which, model, rho) in enumerate(pairs.tolist()):
-        if nothing[which]:
-            continue
-        name = str(models[model])
-        shape = (which, MODELS[name].averaged, MODELS[name].blocks)
-        if shape not in prepared:
-            prepared[shape] = _prepared(analysed.sets[which], averaged=shape[1], blocks=shape[2])
-        own_rho = float(rhos[rho]) if MODELS[name].spec.method == "CORR" else 0.0
-        item_of[i] = work.place((name, own_rho), prepared[shape])
-    item = item_of[pair_of]
+    item_of, why_not = _placed(work, pairs, combined, analysed)
+    item, reason = item_of[pair_of.reshape(-1)], why_not[pair_of.reshape(-1)]
     numbers, reasons = _fitted(work, tests, combined, progress=progress, workers=workers)
-    reason = nothing[analysed.of]
     tried = item >= 0
-    excluded = np.array([[impossible(a, b) for b in tests] for a in models], dtype=object)
+    excluded = np.array([[impossible(model, test) for test in tests] for model in models], dtype=object)
     reason[tried] = np.where(excluded[m, t] != "", excluded[m, t], reasons[item])[tried]
-    own = np.where((reason == "")[None, :], numbers[:, item, t], np.nan) if len(work.data) else numbers
-    unknown = (reason == "") & ~np.isfinite(own[[NUMBERS.index("ci_low"), NUMBERS.index("ci_high")]]).all(
-        axis=0
-    )
+    own = np.where((reason == "")[None, :], numbers[:, item, t], np.nan)
+    limits = own[[NUMBERS.index("ci_low"), NUMBERS.index("ci_high")]]
+    unknown = (reason == "") & ~np.isfinite(limits).all(axis=0)
     reason[unknown], own[:, unknown] = "The data give no standard error.", np.nan
     return Found(own, reason, _numbered(np.where(reason == "", item * len(tests) + t, -1)))
+
+
+def _placed(
+    work: _Work, pairs: np.ndarray, combined: Combinations, analysed: AnalysedSets
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each row (set, model, adjustment, rho) its place in the work, -1 = none, and why there is none."""
+    models, adjustments, rhos = (combined.values[NAMES.index(n)] for n in ("model", "adjustment", "rho"))
+    prepared: dict[tuple[int, bool, bool, bool], Effects] = {}
+    item, reason = np.full(len(pairs), -1), np.full(len(pairs), "", dtype=object)
+    for i, (which, m, a, h) in enumerate(pairs.tolist()):
+        model, adjustment = MODELS[str(models[m])], str(adjustments[a])
+        shape = (which, model.averaged, model.blocks, ADJUSTMENTS[adjustment].regression)
+        if shape not in prepared:
+            prepared[shape] = _prepared(analysed.sets[which], model, regression=shape[3])
+        effects = prepared[shape]
+        reason[i] = one_trial(effects) if effects.k else "No effect is left."
+        reason[i] = reason[i] or refusal(effects, adjustment, combined.plan.small_study_minimum)
+        if not reason[i]:
+            rho = float(rhos[h]) if model.spec.method == "CORR" else 0.0
+            item[i] = work.place((str(models[m]), adjustment, rho), effects)
+    return item, reason
 
 
 def _numbered(fit: np.ndarray) -> np.ndarray:
@@ -93,11 +104,14 @@ def _numbered(fit: np.ndarray) -> np.ndarray:
     return np.asarray(rank[inverse.reshape(-1)])
 
 
-def _prepared(effects: Effects, *, averaged: bool, blocks: bool) -> Effects:
-    """What a model sees of a set: its trial averages, or its rows with or without their covariance."""
-    if averaged:
-        return aggregate(effects)
-    return effects if blocks else replace(effects, blocks=())
+def _prepared(effects: Effects, model: Model, *, regression: bool) -> Effects:
+    """What a model sees of a set: its trial averages, or its rows with or without their covariance; a predictor if needed."""
+    effects = known_sizes(effects) if regression else replace(effects, columns={})
+    if model.averaged:
+        averages = aggregate(effects)
+        bare = replace(averages, columns={})
+        return average_predictor(bare, effects) if regression else bare
+    return effects if model.blocks else replace(effects, blocks=())
 
 
 def _fitted(
@@ -114,10 +128,11 @@ def _fitted(
             (i for i, own in enumerate(work.keys) if own == key),
             key=lambda i: tuple(work.data[i].study.tolist()),
         )
-        spec = spec_of(key[0], rho=key[1], level=combined.plan.level)
+        spec = spec_of(key[0], rho=key[2], level=combined.plan.level)
         for start in range(0, len(items) if columns else 0, GROUP):
             group = items[start : start + GROUP]
-            jobs.append(Job(spec, tuple(tests[j] for j in columns), tuple(work.data[i] for i in group)))
+            data = tuple(work.data[i] for i in group)
+            jobs.append(Job(spec, key[1], tuple(tests[j] for j in columns), data))
             places.append((group, columns))
     results = run_jobs(jobs, tell=lambda done, total: progress("Fitting", done, total), workers=workers)
     for (group, columns), found in zip(places, results, strict=True):

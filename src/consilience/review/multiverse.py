@@ -10,11 +10,11 @@ from ..base.errors import InputError
 from ..base.format import interval, number, plural
 from ..diagnostics.specifications import movement, summaries, support_of, verdicts
 from ..records import MultiverseResult, Note
+from .adjustments import NUMBERS
 from .choices import CHOICES, alternatives, dimension
 from .combinations import AnalysedSets, Combinations, analysed_sets, draw
 from .fit_sets import Found, fit_sets
 from .load import Loaded, load
-from .processes import NUMBERS
 from .sensitivity import Primary, Progress
 
 

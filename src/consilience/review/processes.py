@@ -15,20 +15,21 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
-from ..models import fit, fit_many
+from ..models import fit
 from ..records import Effects, Spec
 from ..records.spec import Test
+from .adjustments import ADJUSTMENTS, NUMBERS
 
 PAYS = 2_000  # sets of effects from which a second process pays
-NUMBERS = ("estimate", "se", "df", "p_value", "ci_low", "ci_high")
 Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Sets of effects for one model, and the tests that are asked of it."""
+    """Sets of effects for one model and adjustment, and the tests that are asked of it."""
 
     spec: Spec
+    adjustment: str
     tests: tuple[Test, ...]
     data: tuple[Effects, ...]
 
@@ -47,9 +48,9 @@ def run_job(job: Job) -> Means:
     fitted = np.ones(len(job.data), dtype=bool)
     with one_blas_thread():
         for t, test in enumerate(job.tests):
-            found = fit_many(job.data, replace(job.spec, test=test))
-            fitted &= found.ok
-            numbers[:, :, t] = [getattr(found, name)[:, 0] for name in NUMBERS]
+            pool = ADJUSTMENTS[job.adjustment].pool
+            numbers[:, :, t], ok = pool(job.data, replace(job.spec, test=test))
+            fitted &= ok
     reason = ["" if ok else _refusal(job, i) for i, ok in enumerate(fitted.tolist())]
     return Means(numbers, tuple(reason))
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from ..records.plan import (
     CREDIBILITY,
     SENSITIVITY,
+    AdjustmentChoice,
     BiasChoice,
     CorrectionChoice,
     CredibilityName,
@@ -180,6 +181,7 @@ class Multiverse(Section):
     outcomes: list[Name] | None = Field(default=None, min_length=1)
     outliers: list[KeepChoice] | None = Field(default=None, min_length=1)
     model: list[ModelChoice] | None = Field(default=None, min_length=1)
+    adjustment: list[AdjustmentChoice] | None = Field(default=None, min_length=1)
     test: list[TestChoice] | None = Field(default=None, min_length=1)
     most: int = Field(default=20_000, ge=2, le=200_000)
 
