@@ -84,6 +84,8 @@ def _places(
 
     def locate(z: np.ndarray) -> np.ndarray:
         p = np.exp(log_p(z, two_sided=two_sided)[0])
-        return np.asarray(np.searchsorted(cuts, p, side="left"))  # p <= alpha belongs to the interval below alpha
+        return np.asarray(
+            np.searchsorted(cuts, p, side="left")
+        )  # p <= alpha belongs to the interval below alpha
 
     return tied, low, high, locate

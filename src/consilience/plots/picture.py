@@ -9,13 +9,22 @@ from typing import Any
 from ..base.errors import InputError
 from ..base.options import choose
 from ..io.atomic import write_atomic
+from ..records.selection import CopasFit, PCurve, SelectionModel, WorstCase, ZCurve
 from .layout import Layout
+from .p_values import copas_figure, p_curve_figure, z_curve_figure
 from .raster import figure_png
+from .selection import selection_function, significance_funnel
 from .svg import figure_svg
 from .twin import text_twin
 
 # record type -> kind of figure -> what lays it out; the first kind is the default
-PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {}
+PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
+    CopasFit: {"copas": copas_figure},
+    PCurve: {"p-curve": p_curve_figure},
+    SelectionModel: {"selection-function": selection_function},
+    WorstCase: {"significance-funnel": significance_funnel},
+    ZCurve: {"z-curve": z_curve_figure},
+}
 FORMATS = (".svg", ".png", ".txt")
 
 

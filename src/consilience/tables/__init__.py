@@ -2,6 +2,7 @@
 
 from .build_all import all_tables
 from .build_estimates import estimate_table
+from .build_selection import selection_table
 from .html import table_id, to_html
 from .latex import to_latex
 from .markdown import to_markdown
@@ -13,6 +14,7 @@ __all__ = [
     "all_tables",
     "csv_rows",
     "estimate_table",
+    "selection_table",
     "show",
     "show_html",
     "table_id",

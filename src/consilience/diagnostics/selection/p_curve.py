@@ -74,8 +74,12 @@ def p_curve(source: Fit | Effects, *, alternative: Alternative = "two-sided", le
         right_skew=_stouffer(p / ALPHA, "right skew"),
         right_skew_half=_stouffer(2 * np.asarray(normal_sf(halved)) / (ALPHA / 2), "right skew, p < .025"),
         flatness=_stouffer(1 - _tail(z, m33) / _tail(cut, m33), "flatter than 33% power"),
-        flatness_half=_stouffer(1 - _tail(halved, m33) / _tail(half_cut, m33), "flatter than 33% power, p < .025"),
-        fisher=TestResult("right skew, Fisher", fisher, 2.0 * len(p), np.inf, float(chi2_sf(fisher, 2 * len(p))))
+        flatness_half=_stouffer(
+            1 - _tail(halved, m33) / _tail(half_cut, m33), "flatter than 33% power, p < .025"
+        ),
+        fisher=TestResult(
+            "right skew, Fisher", fisher, 2.0 * len(p), np.inf, float(chi2_sf(fisher, 2 * len(p)))
+        )
         if len(p)
         else None,
         power=power,
@@ -123,7 +127,9 @@ def _power(z: np.ndarray, level: float) -> tuple[Interval, float]:
 def _notes(m: int, effects: Effects) -> tuple[Note, ...]:
     notes = []
     if m < 5:
-        notes.append(Note("few-p-values", "warning", f"Only {m} significant results; a p-curve of them says little."))
+        notes.append(
+            Note("few-p-values", "warning", f"Only {m} significant results; a p-curve of them says little.")
+        )
     if effects.n_studies < effects.k:
         notes.append(
             Note(

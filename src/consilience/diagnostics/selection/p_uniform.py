@@ -37,9 +37,7 @@ def sum_of_uniforms(x: float, m: int) -> float:
 
 def _direction(source: Fit | Effects, alternative: str) -> tuple[Effects, float, float]:
     if alternative not in ("greater", "less"):
-        raise InputError(
-            'p-uniform needs a direction, "greater" or "less".', code="selection-alternative"
-        )
+        raise InputError('p-uniform needs a direction, "greater" or "less".', code="selection-alternative")
     taken = source_of(source)
     if taken.design.matrix.shape[1] > 1:
         raise InputError("p-uniform is defined for a pooled mean.", code="moderators")
@@ -77,7 +75,9 @@ def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: flo
 
     def conditional(mu: float) -> np.ndarray:
         infinite = np.full(m, np.inf)
-        return np.asarray(np.exp(log_between((y - mu) / se, infinite) - log_between((critical - mu) / se, infinite)))
+        return np.asarray(
+            np.exp(log_between((y - mu) / se, infinite) - log_between((critical - mu) / se, infinite))
+        )
 
     low, high = float(np.min(y - REACH * se)), float(np.max(y + REACH * se))
 
@@ -101,8 +101,12 @@ def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: flo
         k_significant=m,
         estimate=Interval(sign * estimate, ends[0], ends[1]) if np.isfinite(estimate) else None,
         tau2=None,
-        effect=TestResult("no effect, sum of uniforms", at_zero, float(m), np.inf, sum_of_uniforms(at_zero, m)),
-        bias=TestResult("bias, sum of uniforms", at_fixed, float(m), np.inf, 1 - sum_of_uniforms(at_fixed, m)),
+        effect=TestResult(
+            "no effect, sum of uniforms", at_zero, float(m), np.inf, sum_of_uniforms(at_zero, m)
+        ),
+        bias=TestResult(
+            "bias, sum of uniforms", at_fixed, float(m), np.inf, 1 - sum_of_uniforms(at_fixed, m)
+        ),
         conditional=conditional(estimate) if np.isfinite(estimate) else np.empty(0),
         loglik=np.nan,
         level=level,
@@ -123,7 +127,9 @@ def conditional_family(critical: np.ndarray, significant: np.ndarray) -> Family:
     empty = np.empty(0)
     pieces = Pieces(empty, empty, low, high, np.zeros(1, dtype=np.intp))
     none = (np.empty(0), np.empty((0, 0)))
-    return Family((), pieces, log_weight, np.zeros_like, empty, empty, empty, np.empty((1, 0)), lambda theta: none)
+    return Family(
+        (), pieces, log_weight, np.zeros_like, empty, empty, empty, np.empty((1, 0)), lambda theta: none
+    )
 
 
 def p_uniform_star(source: Fit | Effects, *, alternative: str = "greater", alpha: float = 0.025) -> PUniform:
@@ -240,8 +246,14 @@ def _notes(effects: Effects, m: int) -> tuple[Note, ...]:
     notes = []
     if m < 5:
         notes.append(
-            Note("few-p-values", "warning", f"Only {m} results are significant in this direction; the estimate rests on them.")
+            Note(
+                "few-p-values",
+                "warning",
+                f"Only {m} results are significant in this direction; the estimate rests on them.",
+            )
         )
     if effects.n_studies < effects.k:
-        notes.append(Note("dependent-effects", "warning", "Several effects of a study are counted as independent."))
+        notes.append(
+            Note("dependent-effects", "warning", "Several effects of a study are counted as independent.")
+        )
     return tuple(notes)

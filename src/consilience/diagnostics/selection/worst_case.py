@@ -158,9 +158,7 @@ def _interval(values: tuple[float, float, float], sign: int) -> Interval:
     return Interval(sign * values[0], ends[0], ends[1])
 
 
-def _s_value(
-    meta: _Meta, column: int, null: float, worst: tuple[float, float, float] | None
-) -> float:
+def _s_value(meta: _Meta, column: int, null: float, worst: tuple[float, float, float] | None) -> float:
     """Smallest eta at which the estimate (column 0) or its lower limit (1) is at `null`."""
     if not meta.affirmative.any() and meta.at(1.0)[column] > null:
         return np.inf
