@@ -45,6 +45,11 @@ from .residual_plots import (
 )
 from .specification_curve import specification_curve
 from .sunset import sunset
+from ..records.selection import CopasFit, PCurve, SelectionModel, WorstCase, ZCurve
+from .layout import Layout
+from .p_values import copas_figure, p_curve_figure, z_curve_figure
+from .raster import figure_png
+from .selection import selection_function, significance_funnel
 from .svg import figure_svg
 from .twin import text_twin
 
@@ -66,6 +71,11 @@ PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
     Gosh: {"density": gosh_density},
     GoshClusters: {"studies": driving_studies},
     PermutationTest: {"distribution": permutation_distribution},
+    CopasFit: {"copas": copas_figure},
+    PCurve: {"p-curve": p_curve_figure},
+    SelectionModel: {"selection-function": selection_function},
+    WorstCase: {"significance-funnel": significance_funnel},
+    ZCurve: {"z-curve": z_curve_figure},
 }
 FORMATS = (".svg", ".png", ".txt")
 

@@ -11,6 +11,7 @@ from .build_estimates import estimate_table
 from .build_gosh import clusters_table, driven_table, gosh_table
 from .build_multiverse import alternatives_table, movement_table, specifications_table
 from .build_permutation import permutation_table
+from .build_selection import selection_table
 from .html import table_id, to_html
 from .latex import to_latex
 from .markdown import to_markdown
@@ -28,6 +29,7 @@ __all__ = [
     "gosh_table",
     "movement_table",
     "permutation_table",
+    "selection_table",
     "show",
     "show_html",
     "specifications_table",

@@ -70,7 +70,9 @@ def copas(
     if effects.k < 3:
         raise InputError("The Copas model needs at least 3 effects.", code="too-few-effects")
     if s.max() < 1.05 * s.min():
-        raise InputError("All studies are equally precise, so selection by precision is not visible.", code="no-spread")
+        raise InputError(
+            "All studies are equally precise, so selection by precision is not visible.", code="no-spread"
+        )
     g0 = np.asarray(gamma0, dtype=float)
     g1 = np.linspace(0, s.max(), POINTS) if gamma1 is None else np.asarray(gamma1, dtype=float)
     inner, outer = (grid.ravel() for grid in np.meshgrid(g0, g1))
@@ -89,7 +91,9 @@ def copas(
         estimate=sign * along.mean,
         low=sign * along.mean - reach * along.se,
         high=sign * along.mean + reach * along.se,
-        unpublished=np.array([np.sum(1 / normal_cdf(a + b / s) - 1) for a, b in zip(path0, path1, strict=True)]),
+        unpublished=np.array(
+            [np.sum(1 / normal_cdf(a + b / s) - 1) for a, b in zip(path0, path1, strict=True)]
+        ),
         p_residual=along.p_residual,
     )
     shape = (len(g1), len(g0))
@@ -108,7 +112,9 @@ def copas(
         p_residual=grid.p_residual.reshape(shape),
         path=path,
         unadjusted=Interval(mean, mean - reach * se, mean + reach * se),
-        adjusted=Interval(*(float(x[first]) for x in (path.estimate, path.low, path.high))) if first >= 0 else None,
+        adjusted=Interval(*(float(x[first]) for x in (path.estimate, path.low, path.high)))
+        if first >= 0
+        else None,
         level=taken.level,
         notes=_notes(effects, along),
     )
@@ -136,7 +142,9 @@ def _maxima(model: Copas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """theta (F, P), log-likelihood (F,) and standard error (F,) of the first coefficient, the best of three starts."""
     f, p = len(model.u), model.x.shape[1]
     plain = fit_batch(model.y, model.s**2, None if p == 1 else model.x, method="ML")
-    base = np.concatenate([plain.coefficients[0], [max(float(plain.tau2[0]), 0.1 * float(np.median(model.s**2))), 0.0]])
+    base = np.concatenate(
+        [plain.coefficients[0], [max(float(plain.tau2[0]), 0.1 * float(np.median(model.s**2))), 0.0]]
+    )
     best = np.full(f, -np.inf)
     theta, se = np.tile(base, (f, 1)), np.full(f, np.nan)
     lower = np.tile([*([-np.inf] * p), 0.0, 0.0], (f, 1))
@@ -165,10 +173,16 @@ def _notes(effects: Effects, along: _Lanes) -> tuple[Note, ...]:
     notes = []
     if np.any(np.abs(along.rho) >= RHO):
         notes.append(
-            Note("rho-at-limit", "info", "At some points of the path rho lies at its limit; limits there hold it fixed.")
+            Note(
+                "rho-at-limit",
+                "info",
+                "At some points of the path rho lies at its limit; limits there hold it fixed.",
+            )
         )
     if effects.n_studies < effects.k:
-        notes.append(Note("dependent-effects", "warning", "Several effects of a study are counted as independent."))
+        notes.append(
+            Note("dependent-effects", "warning", "Several effects of a study are counted as independent.")
+        )
     if effects.k < 10:
         notes.append(Note("few-effects", "warning", f"{effects.k} effects say little about selection."))
     return tuple(notes)

@@ -66,7 +66,7 @@ def selection_model(
     J Eval Clin Pract 10:313; Citkowicz & Vevea (2017), Psychol Methods 22:28; Self & Liang (1987), JASA 82:605 (tests of
     a parameter at its bound).
     """
-    asked = ask(kind, steps, alternative, weights, precision, decreasing)
+    asked = ask(kind, steps, alternative, weights=weights, precision=precision, decreasing=decreasing)
     with one_blas_thread():
         if kind == "truncated-estimated":
             return _estimated_cut(source_of(source), asked)

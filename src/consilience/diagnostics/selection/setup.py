@@ -120,6 +120,7 @@ def ask(
     kind: str,
     steps: Sequence[float] | None,
     alternative: str,
+    *,
     weights: Sequence[float | None] | None,
     precision: str,
     decreasing: bool,

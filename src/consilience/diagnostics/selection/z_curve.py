@@ -147,8 +147,14 @@ def _notes(effects: Effects, m: int) -> tuple[Note, ...]:
     notes = []
     if m < 100:
         notes.append(
-            Note("few-p-values", "warning", f"{m} significant results; z-curve was made for hundreds, its intervals are wide.")
+            Note(
+                "few-p-values",
+                "warning",
+                f"{m} significant results; z-curve was made for hundreds, its intervals are wide.",
+            )
         )
     if effects.n_studies < effects.k:
-        notes.append(Note("dependent-effects", "warning", "Several effects of a study are counted as independent."))
+        notes.append(
+            Note("dependent-effects", "warning", "Several effects of a study are counted as independent.")
+        )
     return tuple(notes)
