@@ -25,6 +25,7 @@ from ..records import (
     Residuals,
 )
 from ..records.calibration import Calibration
+from ..records.selection import CopasFit, PCurve, SelectionModel, WorstCase, ZCurve
 from ..records.small_study import Funnel, StudyPower, TrimAndFill
 from .calibration import coverage_figure, power_figure
 from .funnel_record import contour_funnel, trim_and_fill_funnel
@@ -32,6 +33,7 @@ from .gosh import driving_studies, gosh_density
 from .influence import influence_panels
 from .layout import Layout
 from .movement import movement_bars
+from .p_values import copas_figure, p_curve_figure, z_curve_figure
 from .permutation import permutation_distribution
 from .raster import figure_png
 from .refitted import cumulative_forest, leave_one_out_forest
@@ -43,13 +45,9 @@ from .residual_plots import (
     radial_plot,
     residuals_plot,
 )
+from .selection import selection_function, significance_funnel
 from .specification_curve import specification_curve
 from .sunset import sunset
-from ..records.selection import CopasFit, PCurve, SelectionModel, WorstCase, ZCurve
-from .layout import Layout
-from .p_values import copas_figure, p_curve_figure, z_curve_figure
-from .raster import figure_png
-from .selection import selection_function, significance_funnel
 from .svg import figure_svg
 from .twin import text_twin
 
