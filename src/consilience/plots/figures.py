@@ -14,7 +14,7 @@ from .funnel import funnel
 from .layout import Layout
 from .leave_one_out import leave_one_out
 from .overview import overview
-from .picture import PICTURES, picture
+from .picture import picture
 from .prisma import prisma
 from .sensitivity import sensitivity
 from .subgroups import subgroups
@@ -59,9 +59,7 @@ def figure(analysis: Analysis, name: str) -> tuple[Layout, ...]:
         return FIGURES[name](analysis)
     diagnostic, kind = OF_DIAGNOSTICS[name]
     record = analysis.diagnostics.get(diagnostic)
-    if record is None or type(record) not in PICTURES:
-        return ()
-    return (replace(picture(record, kind), key=name),)
+    return () if record is None else (replace(picture(record, kind), key=name),)
 
 
 def all_figures(analysis: Analysis) -> dict[str, Layout]:

@@ -9,7 +9,7 @@ from ..records import Table, TableColumn
 from ..records.small_study import Funnel, FunnelLine, TrimAndFill
 from .funnel import CONTOURS, wedge
 from .layout import Circle, Item, Layout, Line, Shape, rectangle
-from .plane import LEFT, MARGIN, Plane, axes, footnotes, legend, legend_width, vertical_line
+from .plane import LEFT, MARGIN, Plane, axes, footnotes, legend, legend_width, measure_title, vertical_line
 from .scale import Scale, axis_range, ticks
 
 WIDTH, HEIGHT = 380.0, 300.0
@@ -17,10 +17,6 @@ STEPS = 80
 DRAWN = {"PET": ("alert", ()), "PEESE": ("alert", ()), "limit": ("group3", (5.0, 2.0, 1.2, 2.0))}
 NAMES = {"PET": "PET line", "PEESE": "PEESE curve", "limit": "limit meta-analysis"}
 POOLED, FILLED, LIMITS = (3.0, 2.2), (1.2, 1.8), (6.0, 3.0)
-
-
-def measure_title(measure: str) -> str:
-    return "effect" if measure in ("", "generic") else measure
 
 
 def point_radius(k: int) -> float:

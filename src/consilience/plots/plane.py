@@ -106,3 +106,8 @@ def footnotes(notes: Sequence[str], y: float, width: float) -> tuple[list[Item],
 def legend_width(names: Sequence[str], most: float = 150.0) -> float:
     """Room for a legend: its widest name, up to `most` points."""
     return min(most, 16 + max((text_width(name, SMALL, bold=True) for name in names), default=0.0))
+
+
+def measure_title(measure: str) -> str:
+    """How the effects' scale is named on an axis: ``g`` for the package's own measure, "effect" where none is known."""
+    return {"": "effect", "generic": "effect", "ppc-g": "g"}.get(measure, measure)

@@ -10,7 +10,7 @@ from .layout import Circle, Item, Layout, Line, Shape
 from .names import place_names
 from .panel import lay_out
 from .panel_records import Panel, PanelColumn, PanelRow
-from .plane import LEFT, MARGIN, Plane, axes, footnotes
+from .plane import LEFT, MARGIN, Plane, axes, footnotes, measure_title
 from .scale import Scale, axis_range, ticks
 
 ROWS = 50  # selections up to which each has a row of text
@@ -52,7 +52,8 @@ def _text(record: Refitted, i: int) -> str:
 
 def _measure(record: Refitted) -> str:
     name = record.names[record.focus]
-    return record.measure if len(record.names) == 1 else f"{name} ({record.measure})"
+    scale = measure_title(record.measure)
+    return scale if len(record.names) == 1 else f"{name} ({scale})"
 
 
 def _rows(record: Refitted, key: str, title: str, first: str) -> Layout:

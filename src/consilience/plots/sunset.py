@@ -8,9 +8,9 @@ from ..base.format import equals, number, p_value, plural
 from ..records import Table, TableColumn
 from ..records.small_study import StudyPower
 from .axis import SMALL, TICK
-from .funnel_record import funnel_plane, measure_title, point_radius
+from .funnel_record import funnel_plane, point_radius
 from .layout import Circle, Item, Label, Layout, Line, Shape, rectangle
-from .plane import MARGIN, Plane, axes, footnotes, legend, legend_width, vertical_line
+from .plane import MARGIN, Plane, axes, footnotes, legend, legend_width, measure_title, vertical_line
 from .scale import ticks
 
 DARKEST = 0.85

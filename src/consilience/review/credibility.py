@@ -100,7 +100,7 @@ def influence_check(case: Case) -> Found:
     if case.primary.estimate.n_trials < 3:
         return _question("influence", title, "Too few trials to leave one out."), {}
     record = influence(case.model, by="study")
-    return _question("influence", title, influence_words(record), notes=record.rules), {"influence": record}
+    return _question("influence", title, influence_words(record)), {"influence": record}
 
 
 def influence_words(record: Influence) -> str:
@@ -150,7 +150,7 @@ def cumulative_words(record: Cumulative) -> str:
     excludes = (record.ci_low[:, 0] > 0) if final > 0 else (record.ci_high[:, 0] < 0)
     half = record.estimate[record.n // 2 :, 0]
     half = half[np.isfinite(half)]
-    moved = f"From {record.value[record.n // 2]} on it has lain between {number(float(half.min()))} and {number(float(half.max()))}."
+    moved = f"From {record.value[record.n // 2]} on the average itself has lain between {number(float(half.min()))} and {number(float(half.max()))}."
     if not excludes[-1]:
         return f"Adding the trials by year, the average's interval still includes zero at the end. {moved}"
     first = record.n - 1
@@ -185,7 +185,8 @@ def small_study_check(case: Case) -> Found:
     estimates: list[Estimate] = []
     records: dict[str, object] = {}
     try:
-        pet = pet_peese(case.model)
+        # standard errors of g depend on g itself; arm sizes do not (METHODS M6)
+        pet = pet_peese(case.model, predictor="arms")
         line = pet.estimate
         records["pet-peese"] = pet
         estimates.append(
@@ -296,7 +297,13 @@ def worst_case_check(case: Case) -> Found:
         label = "worst case: only results that are not significant in the average's direction"
         estimates.append(_estimate(case, "worst-case", label, record.worst))
     answer = worst_case_words(record, e, estimates)
-    return _question("worst-case", title, answer, *estimates), {"worst-case": record}
+    working = (
+        "These averages weigh each effect by itself (working model with one variance of true effects, cluster-robust "
+        f"intervals); without correction it gives {number(record.uncorrected.estimate)} "
+        f"{interval(record.uncorrected.low, record.uncorrected.high)}."
+    )
+    notes = (working, *(n.message for n in record.notes))
+    return _question("worst-case", title, answer, *estimates, notes=notes), {"worst-case": record}
 
 
 def worst_case_words(record: WorstCase, primary: Estimate, estimates: list[Estimate]) -> str:
