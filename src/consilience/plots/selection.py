@@ -17,7 +17,7 @@ TICKS = (0.0, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 def _root(p: np.ndarray) -> np.ndarray:
     """Small p need room: the axis is that of the square root."""
-    return np.sqrt(p)
+    return np.asarray(np.sqrt(p))
 
 
 def selection_function(model: SelectionModel) -> Layout:

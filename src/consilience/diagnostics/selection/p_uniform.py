@@ -19,6 +19,7 @@ from ...records.fit import OptimumStatus
 from ...records.selection import PUniform
 from .setup import check_effects, source_of
 
+NOTHING = "No result is significant in this direction, so p-uniform has nothing to work with."
 EXACT = 20  # up to so many terms the distribution of a sum of uniforms is computed exactly
 REACH = 60.0  # standard errors around the effects in which the estimate is searched
 
@@ -33,6 +34,11 @@ def sum_of_uniforms(x: float, m: int) -> float:
         return 1 - sum_of_uniforms(m - x, m)
     terms = [(-1) ** j * (x - j) ** m / (factorial(j) * factorial(m - j)) for j in range(int(x) + 1)]
     return float(np.sum(terms))
+
+
+def _quantile(p: float, m: int) -> float:
+    """x with P(U1 + ... + Um <= x) = p."""
+    return find_root(lambda x: sum_of_uniforms(x, m) - p, 0.0, float(m))
 
 
 def _direction(source: Fit | Effects, alternative: str) -> tuple[Effects, float, float]:
@@ -69,8 +75,7 @@ def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: flo
     rows = y > critical
     m = int(rows.sum())
     if not m:
-        raise InputError("No result is significant in this direction, so p-uniform has nothing to work with.",
-                         code="no-significant-results", advice="Use p-uniform*, which needs all studies.")  # fmt: skip
+        raise InputError(NOTHING, code="no-significant-results", advice="Use p-uniform*, which needs all studies.")
     y, se, critical = y[rows], se[rows], critical[rows]
 
     def conditional(mu: float) -> np.ndarray:
@@ -88,8 +93,7 @@ def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: flo
         return find_root(gap, low, high, rtol=1e-12) if gap(low) < 0 < gap(high) else np.nan
 
     half = (1 - level) / 2
-    quantiles = [find_root(lambda x, p=p: sum_of_uniforms(x, m) - p, 0.0, float(m)) for p in (half, 1 - half)]
-    estimate, ends = solve(m / 2), sorted(sign * solve(q) for q in quantiles)
+    estimate, ends = solve(m / 2), sorted(sign * solve(_quantile(p, m)) for p in (half, 1 - half))
     at_zero = float(conditional(0.0).sum())
     fixed = float(np.sum(y / se**2) / np.sum(1 / se**2))
     at_fixed = float(conditional(fixed).sum())
