@@ -36,6 +36,17 @@ def sum_of_uniforms(x: float, m: int) -> float:
     return float(np.sum(terms))
 
 
+def _significant(y: np.ndarray, se: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Significant effects (m,), their standard errors and critical values."""
+    critical = se * float(normal_isf(alpha))
+    rows = y > critical
+    if not rows.any():
+        raise InputError(
+            NOTHING, code="no-significant-results", advice="Use p-uniform*, which needs all studies."
+        )
+    return y[rows], se[rows], critical[rows]
+
+
 def _solution(gap: Callable[[float], float], low: float, high: float) -> float:
     """The zero of an increasing function, NaN where there is none."""
     return find_root(gap, low, high, rtol=1e-12) if gap(low) < 0 < gap(high) else np.nan
@@ -75,15 +86,8 @@ def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: flo
     Psychol Sci 11:713 (sum of uniforms).
     """
     effects, sign, level = _direction(source, alternative)
-    se, y = np.sqrt(effects.v), sign * effects.y
-    critical = se * float(normal_isf(alpha))
-    rows = y > critical
-    m = int(rows.sum())
-    if not m:
-        raise InputError(
-            NOTHING, code="no-significant-results", advice="Use p-uniform*, which needs all studies."
-        )
-    y, se, critical = y[rows], se[rows], critical[rows]
+    y, se, critical = _significant(sign * effects.y, np.sqrt(effects.v), alpha)
+    m = len(y)
 
     def conditional(mu: float) -> np.ndarray:
         infinite = np.full(m, np.inf)
