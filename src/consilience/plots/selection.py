@@ -99,10 +99,7 @@ def significance_funnel(record: WorstCase) -> Layout:
     left = plane.x.end + 14
     items += legend(entries, left, plane.top + 8, room)
     width = left + room + MARGIN
-    notes = [f"Solid line: all results, {number(record.uncorrected.estimate)}."]
-    if record.worst is not None:
-        notes[0] += f" Dashed: results that are not affirmative alone, {number(record.worst.estimate)}."
-    notes[0] += " Dotted: p = .05." if slope is not None else ""
+    notes = [_funnel_note(record)]
     foot, height = footnotes(notes, plane.bottom + 27, width)
     title = "Significance funnel"
     alt = f"Funnel of {plural(len(y), 'result')}, {int(record.affirmative.sum())} of them affirmative."
@@ -179,3 +176,10 @@ def _funnel_table(record: WorstCase) -> Table:
         for i in range(len(y))
     )
     return Table("significance-funnel-twin", "Significance funnel", columns, cells)
+
+
+def _funnel_note(record: WorstCase) -> str:
+    note = f"Solid line: all results, {number(record.uncorrected.estimate)}."
+    if record.worst is not None:
+        note += f" Dashed: results that are not affirmative alone, {number(record.worst.estimate)}."
+    return note + (" Dotted: p = .05." if record.alpha == 0.05 else "")
