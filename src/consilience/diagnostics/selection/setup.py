@@ -76,6 +76,7 @@ class Source:
     design: Design
     tau2: float | None
     level: float
+    plain: Unadjusted | None = None
 
 
 def source_of(source: Fit | Effects) -> Source:
@@ -94,7 +95,12 @@ def source_of(source: Fit | Effects) -> Source:
             code="selection-model",
             advice="Fit a random-effects model or a meta-regression.",
         )
-    return Source(source.effects, source.design, given, source.spec.level)
+    plain = None
+    row = not terms or (len(terms) == 1 and isinstance(terms[0], Intercept) and terms[0].by == ("row",))
+    if source.spec.method in ("ML", "EE") and source.spec.test == "z" and row and not source.spec.weights:
+        c = source.coefficients
+        plain = Unadjusted(c.estimate, c.se, source.components.total, source.loglik)
+    return Source(source.effects, source.design, given, source.spec.level, plain)
 
 
 def check_effects(effects: Effects, design: Design) -> None:
@@ -288,7 +294,7 @@ def build(source: Source, asked: Asked) -> Setup:
         level=source.level,
         p_values=p,
         counts=counts,
-        unadjusted=_plain(effects, design, tau2),
+        unadjusted=source.plain or _plain(effects, design, tau2),
         notes=tuple(notes),
     )
 
