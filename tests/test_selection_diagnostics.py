@@ -188,10 +188,14 @@ def test_z_curve_recovers_known_power() -> None:
     inside = z[(z > 1.959964) & (z < 6)]
     density = (np.exp(-((inside[:, None] - found.means) ** 2) / 2) + np.exp(-((inside[:, None] + found.means) ** 2) / 2)) / np.sqrt(2 * np.pi)  # fmt: skip
     grid = np.linspace(1.959964, 6, 20001)
-    each = np.exp(-((grid[:, None] - found.means) ** 2) / 2) + np.exp(-((grid[:, None] + found.means) ** 2) / 2)
+    each = np.exp(-((grid[:, None] - found.means) ** 2) / 2) + np.exp(
+        -((grid[:, None] + found.means) ** 2) / 2
+    )
     density /= np.trapezoid(each / np.sqrt(2 * np.pi), grid, axis=0)
     assert np.log(density @ found.weights).sum() == pytest.approx(found.loglik, abs=1e-3)
-    gradient = (density / (density @ found.weights)[:, None]).mean(axis=0)  # at most 1 at a maximum of the mixture
+    gradient = (density / (density @ found.weights)[:, None]).mean(
+        axis=0
+    )  # at most 1 at a maximum of the mixture
     assert gradient.max() < 1.01
 
 

@@ -128,4 +128,4 @@ def _arriving(
         spread = np.sqrt(np.abs(np.diagonal(hessian[i])))
         near = (np.abs(theta - theta[i]) * spread).max(axis=1) < 0.1
         result |= near & (loglik <= loglik[i]) & (group == group[i])
-    return result & ~done
+    return np.asarray(result & ~done)
