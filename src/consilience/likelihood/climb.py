@@ -45,8 +45,19 @@ class Climbed:
     free: np.ndarray
 
 
-def climb(objective: Objective, start: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Climbed:
-    """Local maxima uphill from `start` (F, P) inside [lower, upper] (F, P); equal bounds hold a parameter."""
+def climb(
+    objective: Objective,
+    start: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    *,
+    group: np.ndarray | None = None,
+) -> Climbed:
+    """Local maxima uphill from `start` (F, P) inside [lower, upper] (F, P); equal bounds hold a parameter.
+
+    group : (F,) lanes of one number climb the same function: one that plainly heads for a maximum that another has reached
+        is left where it is (its score stays large).
+    """
     theta = np.clip(start, lower, upper)
     f, size = theta.shape
     lower, upper = np.broadcast_to(lower, theta.shape), np.broadcast_to(upper, theta.shape)
@@ -80,6 +91,8 @@ def climb(objective: Objective, start: np.ndarray, lower: np.ndarray, upper: np.
         direction[rows], free[rows], score[rows] = (part[good] for part in new)
         length[rows] = 1.0
         length[lanes[~good]] *= 0.35
+        if group is not None:
+            length[_arriving(theta, loglik, hessian, done=score <= AIM, group=group)] = 0.0
     return Climbed(theta, loglik, hessian, score, steps, free)
 
 
@@ -104,3 +117,15 @@ def _direction(
     longest = np.abs(step).max(axis=1, keepdims=True)
     step = step * np.minimum(1.0, REACH / np.maximum(longest, 1e-300))
     return np.where(free, step / spread, 0.0), free, score
+
+
+def _arriving(
+    theta: np.ndarray, loglik: np.ndarray, hessian: np.ndarray, *, done: np.ndarray, group: np.ndarray
+) -> np.ndarray:
+    """(F,) lanes within a tenth of a standard error of a maximum that a lane of their group has reached, and not above it."""
+    result = np.zeros(len(theta), dtype=bool)
+    for i in np.flatnonzero(done):
+        spread = np.sqrt(np.abs(np.diagonal(hessian[i])))
+        near = (np.abs(theta - theta[i]) * spread).max(axis=1) < 0.1
+        result |= near & (loglik <= loglik[i]) & (group == group[i])
+    return np.asarray(result & ~done)

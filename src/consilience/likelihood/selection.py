@@ -69,12 +69,18 @@ def selected(
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """loglik (F,), gradient (F, P), hessian (F, P, P), scores (F, K, P) of single studies, uncounted."""
+    """loglik (F,), gradient (F, P), hessian (F, P, P); parts : derivatives of single studies in the mean, the variance and
+    the family's parameters, each (F, K), uncounted."""
 
     loglik: np.ndarray
     gradient: np.ndarray
     hessian: np.ndarray
-    scores: np.ndarray
+    parts: list[np.ndarray]
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """(F, K, P) derivatives of single studies; x (F or 1, K, p)."""
+        mean, *others = self.parts
+        return np.concatenate([x * mean[:, :, None], *(part[:, :, None] for part in others)], axis=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +102,8 @@ class _Normaliser:
 def evaluate(problem: Selected, theta: np.ndarray) -> Evaluated:
     """Log-likelihood with its first and second derivatives at theta (F, P)."""
     p, family = problem.p, problem.family
-    mean = (problem.x @ theta[:, :p, None])[:, :, 0]
+    shared = len(problem.x) == 1
+    mean = theta[:, :p] @ problem.x[0].T if shared else (problem.x @ theta[:, :p, None])[:, :, 0]
     total = problem.v + theta[:, p : p + 1]
     root = np.sqrt(total)
     a = normaliser(family, mean, root, problem.se, theta[:, p + 1 :])
@@ -105,7 +112,8 @@ def evaluate(problem: Selected, theta: np.ndarray) -> Evaluated:
     loglik = seen.value[0] - 0.5 * (LOG_2PI + np.log(total) + r * r) - a.log
     own = [first[0] - b for first, b in zip(seen.first, a.own, strict=True)]
     s_mean, s_variance = r / root - a.mean, (r * r - 1) / (2 * total) - a.variance
-    scores = _scores(problem.x, s_mean, s_variance, own)
+    count = problem.count
+    sums = [(count * part).sum(axis=1, keepdims=True) for part in (s_variance, *own)]
     curve = _Curves(
         -1 / total - a.mean2,
         -r / (total * root) - a.cross,
@@ -114,12 +122,12 @@ def evaluate(problem: Selected, theta: np.ndarray) -> Evaluated:
         [-b for b in a.own_variance],
         {key: seen.second[key][0] - b if key in seen.second else -b for key, b in a.own2.items()},
     )
-    loglik = np.where(problem.count > 0, loglik, 0.0)
+    loglik = np.where(count > 0, loglik, 0.0)
     return Evaluated(
-        (problem.count * loglik).sum(axis=1),
-        (problem.count[:, :, None] * scores).sum(axis=1),
+        (count * loglik).sum(axis=1),
+        np.concatenate([_project(count * s_mean, problem.x), *sums], axis=1),
         _hessian(problem, curve),
-        scores,
+        [s_mean, s_variance, *own],
     )
 
 
@@ -220,11 +228,9 @@ class _Curves:
     own2: dict[tuple[int, int], np.ndarray]
 
 
-def _scores(x: np.ndarray, mean: np.ndarray, variance: np.ndarray, own: list[np.ndarray]) -> np.ndarray:
-    columns = [x * mean[:, :, None], variance[:, :, None]]
-    shape = mean.shape
-    columns += [np.broadcast_to(o, shape)[:, :, None] for o in own]
-    return np.concatenate(columns, axis=2)
+def _project(column: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """(F, p) sums over studies of column (F, K) times x (F or 1, K, p)."""
+    return np.asarray(column @ x[0] if len(x) == 1 else (column[:, None, :] @ x)[:, 0, :])
 
 
 def _hessian(problem: Selected, curve: _Curves) -> np.ndarray:
@@ -236,7 +242,7 @@ def _hessian(problem: Selected, curve: _Curves) -> np.ndarray:
     h[:, :p, :p] = np.swapaxes(x, 1, 2) @ (counted[:, :, None] * x)
 
     def cross(column: np.ndarray) -> np.ndarray:
-        return np.asarray(((count * column)[:, None, :] @ x)[:, 0, :])
+        return _project(count * column, x)
 
     h[:, :p, p] = h[:, p, :p] = cross(curve.cross)
     h[:, p, p] = (count * curve.variance2).sum(axis=1)

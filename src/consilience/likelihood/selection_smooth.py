@@ -160,12 +160,6 @@ def smooth_family(
             {(keep[a], keep[b]): x * inside for (a, b), x in full.second.items() if a in keep and b in keep},
         )
 
-    def to_delta(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        value, jacobian = values.copy(), np.zeros((len(values), len(free)))
-        value[free] = theta
-        jacobian[free, np.arange(len(free))] = 1.0
-        return value, jacobian
-
     far = VERY_FAR if kind in ("exponential-power", "power-floor") else FAR
     return Family(
         names=tuple(f"delta{j + 1}" for j in range(len(lower))) if len(lower) > 1 else ("delta",),
@@ -176,8 +170,16 @@ def smooth_family(
         upper=np.full(len(free), MOST),
         null=np.array(null)[free],
         start=start[:, free],
-        to_delta=to_delta,
+        to_delta=lambda theta: _reported(values, free, theta),
     )
+
+
+def _reported(values: np.ndarray, free: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Given and estimated parameters together, and their Jacobian."""
+    value, jacobian = values.copy(), np.zeros((len(values), len(free)))
+    value[free] = theta
+    jacobian[free, np.arange(len(free))] = 1.0
+    return value, jacobian
 
 
 def _pieces(marks: list[float], *, two_sided: bool, far: float, censored: bool) -> Pieces:

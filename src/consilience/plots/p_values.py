@@ -71,12 +71,7 @@ def z_curve_figure(record: ZCurve) -> Layout:
     heights = counts / np.diff(edges) / m
     top = 1.08 * max(float(heights.max()), min(float(record.density.max()), 2.5 * float(heights.max())))
     plane = _plane((0.0, 6.0), (0.0, top))
-    items: list[Item] = []
-    for a, b, h in zip(edges[:-1], edges[1:], heights, strict=True):
-        if h > 0:
-            tone = "soft" if a >= cut - 1e-9 else "band2"
-            box = rectangle(plane.x.at(a), plane.y.at(h), plane.x.at(b), plane.bottom)
-            items.append(Shape(box, tone, "rule", 0.5))
+    items = _bars(plane, edges, heights, cut)
     items += vertical_line(plane, cut, tone="alert", dash=(3.0, 2.2))
     for part, dash in ((record.grid >= cut, ()), (record.grid <= cut, (2.0, 2.0))):
         chosen = zip(record.grid[part], record.density[part], strict=True)
@@ -87,16 +82,6 @@ def z_curve_figure(record: ZCurve) -> Layout:
     notes += [f"{plural(far, 'result')} beyond 6."] if far else []
     width = plane.x.end + MARGIN + 10
     foot, height = footnotes(notes, plane.bottom + 27, width)
-    columns = (
-        TableColumn("low", "|z| from", "right", 2),
-        TableColumn("high", "to", "right", 2),
-        TableColumn("n", "Results", "right", kind="count"),
-        TableColumn("fit", "Fitted density", "right", 3),
-    )
-    rows = tuple(
-        (float(a), float(b), int(n), float(np.interp((a + b) / 2, record.grid, record.density)))
-        for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)
-    )
     alt = (
         f"Histogram of |z| of {plural(len(record.z), 'result')} with the fitted curve; expected replication rate "
         f"{number(record.err.estimate)}, expected discovery rate {number(record.edr.estimate)}."
@@ -108,7 +93,7 @@ def z_curve_figure(record: ZCurve) -> Layout:
         width,
         height,
         (*items, *foot),
-        Table("z-curve-twin", "z-curve", columns, rows),
+        _z_table(record, edges, counts),
     )
 
 
@@ -123,10 +108,7 @@ def copas_figure(record: CopasFit) -> Layout:
     ends = axis_range(y, low, high, always=[0.0, plain.estimate])
     plane = _plane((0.0, 1.0), ends)  # x is the chance of not being published
     items: list[Item] = []
-    band = [(plane.x.at(a), plane.y.at(b)) for a, b in zip(1 - x, high, strict=True)]
-    band += [(plane.x.at(a), plane.y.at(b)) for a, b in reversed(list(zip(1 - x, low, strict=True)))]
-    if len(x) > 1:
-        items.append(Shape(tuple(band), "band2"))
+    items += _band(plane, 1 - x, low, high)
     items.append(Line(((plane.x.start, plane.y.at(0.0)), (plane.x.end, plane.y.at(0.0))), "ink", 0.7))
     at = plane.y.at(plain.estimate)
     items.append(Line(((plane.x.start, at), (plane.x.end, at)), "muted", 0.7, (3.0, 2.2)))
@@ -150,6 +132,50 @@ def copas_figure(record: CopasFit) -> Layout:
     width = plane.x.end + 12 + KEY + MARGIN
     note = f"Dashed: unadjusted, {number(plain.estimate)}. Band: {100 * record.level:g}% limits."
     foot, height = footnotes([note], plane.bottom + 27, width)
+    alt = (
+        f"Adjusted effect from {number(float(y[0]))} without to {number(float(y[-1]))} with severe selection."
+        if len(y)
+        else "No estimate."
+    )
+    title = "Copas selection model"
+    return Layout("copas", title, alt, width, height, (*items, *foot), _copas_table((x, y, low, high, p)))
+
+
+def _bars(plane: Plane, edges: np.ndarray, heights: np.ndarray, cut: float) -> list[Item]:
+    """A histogram; results that are not significant in a paler tone."""
+    items: list[Item] = []
+    for a, b, h in zip(edges[:-1], edges[1:], heights, strict=True):
+        if h > 0:
+            tone = "soft" if a >= cut - 1e-9 else "band2"
+            box = rectangle(plane.x.at(a), plane.y.at(h), plane.x.at(b), plane.bottom)
+            items.append(Shape(box, tone, "rule", 0.5))
+    return items
+
+
+def _band(plane: Plane, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[Item]:
+    """The area between two lines."""
+    if len(x) < 2:
+        return []
+    upper = [(plane.x.at(a), plane.y.at(b)) for a, b in zip(x, high, strict=True)]
+    lower = [(plane.x.at(a), plane.y.at(b)) for a, b in zip(x, low, strict=True)]
+    return [Shape((*upper, *reversed(lower)), "band2")]
+
+
+def _z_table(record: ZCurve, edges: np.ndarray, counts: np.ndarray) -> Table:
+    columns = (
+        TableColumn("low", "|z| from", "right", 2),
+        TableColumn("high", "to", "right", 2),
+        TableColumn("n", "Results", "right", kind="count"),
+        TableColumn("fit", "Fitted density", "right", 3),
+    )
+    rows = tuple(
+        (float(a), float(b), int(n), float(np.interp((a + b) / 2, record.grid, record.density)))
+        for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)
+    )
+    return Table("z-curve-twin", "z-curve", columns, rows)
+
+
+def _copas_table(arrays: tuple[np.ndarray, ...]) -> Table:
     columns = (
         TableColumn("published", "P(publication)", "right", 3),
         TableColumn("estimate", "Estimate", "right", 3),
@@ -157,13 +183,5 @@ def copas_figure(record: CopasFit) -> Layout:
         TableColumn("high", "Upper limit", "right", 3),
         TableColumn("p", "p, asymmetry left", "right", 3),
     )
-    rows = tuple(tuple(float(a[i]) for a in (x, y, low, high, p)) for i in range(len(x)))
-    alt = (
-        f"Adjusted effect from {number(float(y[0]))} without to {number(float(y[-1]))} with severe selection."
-        if len(y)
-        else "No estimate."
-    )
-    title = "Copas selection model"
-    return Layout(
-        "copas", title, alt, width, height, (*items, *foot), Table("copas-twin", title, columns, rows)
-    )
+    rows = tuple(tuple(float(a[i]) for a in arrays) for i in range(len(arrays[0])))
+    return Table("copas-twin", "Copas selection model", columns, rows)

@@ -17,7 +17,7 @@ TICKS = (0.0, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 def _root(p: np.ndarray) -> np.ndarray:
     """Small p need room: the axis is that of the square root."""
-    return np.sqrt(p)
+    return np.asarray(np.sqrt(p))
 
 
 def selection_function(model: SelectionModel) -> Layout:
@@ -44,33 +44,18 @@ def selection_function(model: SelectionModel) -> Layout:
     )
     points = tuple((plane.x.at(a), plane.y.at(b)) for a, b in zip(x, curve.weight, strict=True))
     items.append(Line(points, "mark", 1.8))
-    for value in values:
-        at = plane.x.at(float(value))
-        items.append(
-            Line(((at, plane.bottom - 1), (at, plane.bottom - 9)), "ink", 0.6 if len(values) < 100 else 0.3)
-        )
+    items += _result_ticks(plane, values)
     title = "One-sided p" if model.alternative != "two-sided" else "Two-sided p"
     kept = _spread_ticks(plane) if on_p else None
     marks = ([float(_root(np.array(t))) for t in kept], [f"{t:g}" for t in kept]) if kept else None
     items += axes(
         plane, x_title=title if on_p else "Effect", y_title="Relative chance of publication", x_ticks=marks
     )
-    notes = [f"Ticks: {plural(len(values), 'result')}; dashed: no selection."]
-    if banded:
-        notes[0] += f" Band: pointwise {100 * model.coefficients.level:g}% limits."
-        if float(np.nanmax(curve.high)) > top:
-            notes.append("The band goes on above the figure.")
+    notes = _curve_notes(model, top)
     width = plane.x.end + MARGIN + 8
     foot, height = footnotes(notes, plane.bottom + 27, width)
-    columns = (
-        TableColumn("x", "p" if on_p else "Effect", "right", 4),
-        TableColumn("weight", "Relative chance", "right", 3),
-        TableColumn("low", "Lower limit", "right", 3),
-        TableColumn("high", "Upper limit", "right", 3),
-    )
-    cells = zip(curve.x, curve.weight, curve.low, curve.high, strict=True)
     title = "Selection function"
-    twin = Table("selection-function-twin", title, columns, tuple(tuple(map(float, row)) for row in cells))
+    twin = _curve_table(model)
     alt = (
         f"Relative chance of publication against p for a {model.kind} selection model of {plural(len(values), 'result')}: "
         f"from {number(float(curve.weight[0]))} at the smallest to {number(float(curve.weight[-1]))} at the largest."
@@ -98,17 +83,11 @@ def significance_funnel(record: WorstCase) -> Layout:
     )
     items: list[Item] = [*vertical_line(plane, 0.0, tone="rule")]
     if slope is not None:
-        deep = min(plane.y.high, (high if record.sign > 0 else -low) / slope)
-        ends = ((plane.x.at(0.0), plane.top), (plane.x.at(record.sign * slope * deep), plane.y.at(deep)))
-        items.append(Line(ends, "muted", 0.8, (1.5, 2.0)))
+        items.append(_boundary(plane, record.sign * slope))
     items += vertical_line(plane, record.uncorrected.estimate, tone="mark")
     if record.worst is not None:
         items += vertical_line(plane, record.worst.estimate, tone="alert", dash=(4.0, 2.4))
-    radius = 3.2 if len(y) <= 150 else 2.2
-    kinds = {True: ("circle", "group1"), False: ("diamond", "group2")}
-    for i in np.argsort(record.affirmative, kind="stable"):
-        kind, tone = kinds[bool(record.affirmative[i])]
-        items.append(symbol(kind, plane.x.at(float(y[i])), plane.y.at(float(se[i])), radius, tone))
+    items += _points(plane, record)
     items += axes(
         plane, x_title="Effect", y_title="Standard error", y_values=ticks(0.0, plane.y.high, most=5)
     )
@@ -120,12 +99,72 @@ def significance_funnel(record: WorstCase) -> Layout:
     left = plane.x.end + 14
     items += legend(entries, left, plane.top + 8, room)
     width = left + room + MARGIN
-    notes = [f"Solid line: all results, {number(record.uncorrected.estimate)}."]
-    if record.worst is not None:
-        notes[0] += f" Dashed: results that are not affirmative alone, {number(record.worst.estimate)}."
-    notes[0] += " Dotted: p = .05." if slope is not None else ""
+    notes = [_funnel_note(record)]
     foot, height = footnotes(notes, plane.bottom + 27, width)
     title = "Significance funnel"
+    alt = f"Funnel of {plural(len(y), 'result')}, {int(record.affirmative.sum())} of them affirmative."
+    return Layout(
+        "significance-funnel",
+        title,
+        alt,
+        width,
+        height,
+        (*items, *foot),
+        _funnel_table(record),
+    )
+
+
+def _result_ticks(plane: Plane, values: np.ndarray) -> list[Item]:
+    """A short stroke on the axis for each result."""
+    width = 0.6 if len(values) < 100 else 0.3
+    places = [plane.x.at(float(value)) for value in values]
+    return [Line(((at, plane.bottom - 1), (at, plane.bottom - 9)), "ink", width) for at in places]
+
+
+def _curve_notes(model: SelectionModel, top: float) -> list[str]:
+    curve, level = model.curve, model.coefficients.level
+    notes = [f"Ticks: {plural(model.effects.k, 'result')}; dashed: no selection."]
+    if np.isfinite(curve.high).any():
+        notes[0] += f" Band: pointwise {100 * level:g}% limits."
+        if float(np.nanmax(curve.high)) > top:
+            notes.append("The band goes on above the figure.")
+    return notes
+
+
+def _curve_table(model: SelectionModel) -> Table:
+    curve = model.curve
+    columns = (
+        TableColumn("x", "p" if curve.scale == "p" else "Effect", "right", 4),
+        TableColumn("weight", "Relative chance", "right", 3),
+        TableColumn("low", "Lower limit", "right", 3),
+        TableColumn("high", "Upper limit", "right", 3),
+    )
+    cells = zip(curve.x, curve.weight, curve.low, curve.high, strict=True)
+    rows = tuple(tuple(map(float, row)) for row in cells)
+    return Table("selection-function-twin", "Selection function", columns, rows)
+
+
+def _boundary(plane: Plane, slope: float) -> Item:
+    """Effects on this line are just significant."""
+    edge = plane.x.high if slope > 0 else plane.x.low
+    deep = min(plane.y.high, edge / slope)
+    ends = ((plane.x.at(0.0), plane.top), (plane.x.at(slope * deep), plane.y.at(deep)))
+    return Line(ends, "muted", 0.8, (1.5, 2.0))
+
+
+def _points(plane: Plane, record: WorstCase) -> list[Item]:
+    y, se = record.effects.y, np.sqrt(record.effects.v)
+    radius = 3.2 if len(y) <= 150 else 2.2
+    kinds = {True: ("circle", "group1"), False: ("diamond", "group2")}
+    items: list[Item] = []
+    for i in np.argsort(record.affirmative, kind="stable"):
+        kind, tone = kinds[bool(record.affirmative[i])]
+        items.append(symbol(kind, plane.x.at(float(y[i])), plane.y.at(float(se[i])), radius, tone))
+    return items
+
+
+def _funnel_table(record: WorstCase) -> Table:
+    y, se = record.effects.y, np.sqrt(record.effects.v)
     columns = (
         TableColumn("study", "Study"),
         TableColumn("y", "Effect", "right", 3),
@@ -136,13 +175,11 @@ def significance_funnel(record: WorstCase) -> Layout:
         (str(record.effects.study[i]), float(y[i]), float(se[i]), "yes" if record.affirmative[i] else "no")
         for i in range(len(y))
     )
-    alt = f"Funnel of {plural(len(y), 'result')}, {int(record.affirmative.sum())} of them affirmative."
-    return Layout(
-        "significance-funnel",
-        title,
-        alt,
-        width,
-        height,
-        (*items, *foot),
-        Table("significance-funnel-twin", title, columns, cells),
-    )
+    return Table("significance-funnel-twin", "Significance funnel", columns, cells)
+
+
+def _funnel_note(record: WorstCase) -> str:
+    note = f"Solid line: all results, {number(record.uncorrected.estimate)}."
+    if record.worst is not None:
+        note += f" Dashed: results that are not affirmative alone, {number(record.worst.estimate)}."
+    return note + (" Dotted: p = .05." if record.alpha == 0.05 else "")

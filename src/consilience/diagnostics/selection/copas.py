@@ -16,7 +16,7 @@ from ...likelihood.climb import climb
 from ...likelihood.copas import Copas, evaluate_copas
 from ...records import Effects, Fit, Interval, Note
 from ...records.selection import CopasFit, CopasPath
-from .setup import check_effects, source_of
+from .setup import Source, check_effects, source_of
 
 GAMMA0 = tuple(float(x) for x in np.linspace(-2, 2, 13))
 POINTS = 13
@@ -63,39 +63,17 @@ def copas(
     """
     taken = source_of(source)
     effects = taken.effects
-    if taken.design.matrix.shape[1] > 1:
-        raise InputError("The Copas model is defined for a pooled mean.", code="moderators")
-    check_effects(effects, taken.design)
-    s = np.sqrt(effects.v)
-    if effects.k < 3:
-        raise InputError("The Copas model needs at least 3 effects.", code="too-few-effects")
-    if s.max() < 1.05 * s.min():
-        raise InputError(
-            "All studies are equally precise, so selection by precision is not visible.", code="no-spread"
-        )
+    s = _spread(taken)
     g0 = np.asarray(gamma0, dtype=float)
     g1 = np.linspace(0, s.max(), POINTS) if gamma1 is None else np.asarray(gamma1, dtype=float)
     inner, outer = (grid.ravel() for grid in np.meshgrid(g0, g1))
     plain = fit_batch(effects.y, effects.v, method="ML")
     mean, se = float(plain.coefficients[0, 0]), float(np.sqrt(plain.covariance[0, 0, 0]))
     sign = {"greater": 1.0, "less": -1.0, "auto": 1.0 if mean >= 0 else -1.0}[alternative]
-    turned = sign * effects.y
-    with one_blas_thread():
-        grid = _fit(turned, s, inner[:, None] + outer[:, None] / s)
-        published = np.array(PUBLISHED)
-        path0, path1 = _line(s, published)
-        along = _fit(turned, s, path0[:, None] + path1[:, None] / s)
     reach = float(normal_isf((1 - taken.level) / 2))
-    path = CopasPath(
-        published=published,
-        estimate=sign * along.mean,
-        low=sign * along.mean - reach * along.se,
-        high=sign * along.mean + reach * along.se,
-        unpublished=np.array(
-            [np.sum(1 / normal_cdf(a + b / s) - 1) for a, b in zip(path0, path1, strict=True)]
-        ),
-        p_residual=along.p_residual,
-    )
+    with one_blas_thread():
+        grid = _fit(sign * effects.y, s, inner[:, None] + outer[:, None] / s)
+        path, at_limit = _path(sign, effects.y, s, reach)
     shape = (len(g1), len(g0))
     good = np.flatnonzero(path.p_residual > alpha)
     first = int(good[0]) if len(good) else -1
@@ -116,8 +94,40 @@ def copas(
         if first >= 0
         else None,
         level=taken.level,
-        notes=_notes(effects, along),
+        notes=_notes(effects, at_limit),
     )
+
+
+def _spread(taken: Source) -> np.ndarray:
+    """(k,) standard errors, or the reason why selection by precision cannot be seen."""
+    if taken.design.matrix.shape[1] > 1:
+        raise InputError("The Copas model is defined for a pooled mean.", code="moderators")
+    check_effects(taken.effects, taken.design)
+    s = np.asarray(np.sqrt(taken.effects.v))
+    if len(s) < 3:
+        raise InputError("The Copas model needs at least 3 effects.", code="too-few-effects")
+    if s.max() < 1.05 * s.min():
+        raise InputError(
+            "All studies are equally precise, so selection by precision is not visible.", code="no-spread"
+        )
+    return s
+
+
+def _path(sign: float, y: np.ndarray, s: np.ndarray, reach: float) -> tuple[CopasPath, bool]:
+    """Results from no to severe selection, and whether rho lies at its limit somewhere."""
+    published = np.array(PUBLISHED)
+    gamma0, gamma1 = _line(s, published)
+    u = gamma0[:, None] + gamma1[:, None] / s
+    along = _fit(sign * y, s, u)
+    path = CopasPath(
+        published=published,
+        estimate=sign * along.mean,
+        low=sign * along.mean - reach * along.se,
+        high=sign * along.mean + reach * along.se,
+        unpublished=np.sum(1 / normal_cdf(u) - 1, axis=1),
+        p_residual=along.p_residual,
+    )
+    return path, bool(np.any(along.rho >= RHO))
 
 
 def _line(s: np.ndarray, published: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,9 +179,9 @@ def _errors(hessian: np.ndarray, free: np.ndarray) -> np.ndarray:
         return np.asarray(np.where((values > 0).all(axis=1), np.sqrt(np.maximum(variance, 0)), np.nan))
 
 
-def _notes(effects: Effects, along: _Lanes) -> tuple[Note, ...]:
+def _notes(effects: Effects, at_limit: bool) -> tuple[Note, ...]:
     notes = []
-    if np.any(np.abs(along.rho) >= RHO):
+    if at_limit:
         notes.append(
             Note(
                 "rho-at-limit",

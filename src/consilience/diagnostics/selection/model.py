@@ -200,10 +200,8 @@ def _coefficients(setup: Setup, turned: np.ndarray, covariance: np.ndarray) -> C
 def _weights(setup: Setup, delta: np.ndarray, se: np.ndarray) -> SelectionWeights:
     """Wald limits, cut at zero."""
     half = float(normal_isf((1 - setup.level) / 2)) * se
-    given: np.ndarray = np.ones(len(delta), dtype=bool)
-    if setup.family.q:
-        _, jacobian = setup.family.to_delta(np.where(np.isfinite(setup.family.null), setup.family.null, 0.0))
-        given = ~jacobian.any(axis=1)
+    _, jacobian = setup.family.to_delta(setup.family.null)
+    given = np.asarray(~np.any(jacobian != 0, axis=1))
     return SelectionWeights(setup.family.names, delta, se, np.maximum(delta - half, 0.0), delta + half, given)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ...base.distributions import chi2_sf, normal_cdf, normal_isf, normal_ppf, normal_sf
@@ -119,9 +121,13 @@ def _power(z: np.ndarray, level: float) -> tuple[Interval, float]:
         elif high <= 0:
             found.append(top)
         else:
-            found.append(find_root(lambda m, target=target: sum_at(m) - target, 0.0, top, rtol=1e-10))
+            found.append(find_root(_shifted(sum_at, target), 0.0, top, rtol=1e-10))
     powers = sorted(float(_tail(cut, m)) for m in found)
     return Interval(float(_tail(cut, found[0])), powers[0], powers[2]), found[0]
+
+
+def _shifted(f: Callable[[float], float], target: float) -> Callable[[float], float]:
+    return lambda x: f(x) - target
 
 
 def _notes(m: int, effects: Effects) -> tuple[Note, ...]:

@@ -19,6 +19,7 @@ from ...records.fit import OptimumStatus
 from ...records.selection import PUniform
 from .setup import check_effects, source_of
 
+NOTHING = "No result is significant in this direction, so p-uniform has nothing to work with."
 EXACT = 20  # up to so many terms the distribution of a sum of uniforms is computed exactly
 REACH = 60.0  # standard errors around the effects in which the estimate is searched
 
@@ -33,6 +34,27 @@ def sum_of_uniforms(x: float, m: int) -> float:
         return 1 - sum_of_uniforms(m - x, m)
     terms = [(-1) ** j * (x - j) ** m / (factorial(j) * factorial(m - j)) for j in range(int(x) + 1)]
     return float(np.sum(terms))
+
+
+def _significant(y: np.ndarray, se: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Significant effects (m,), their standard errors and critical values."""
+    critical = se * float(normal_isf(alpha))
+    rows = y > critical
+    if not rows.any():
+        raise InputError(
+            NOTHING, code="no-significant-results", advice="Use p-uniform*, which needs all studies."
+        )
+    return y[rows], se[rows], critical[rows]
+
+
+def _solution(gap: Callable[[float], float], low: float, high: float) -> float:
+    """The zero of an increasing function, NaN where there is none."""
+    return find_root(gap, low, high, rtol=1e-12) if gap(low) < 0 < gap(high) else np.nan
+
+
+def _quantile(p: float, m: int) -> float:
+    """x with P(U1 + ... + Um <= x) = p."""
+    return find_root(lambda x: sum_of_uniforms(x, m) - p, 0.0, float(m))
 
 
 def _direction(source: Fit | Effects, alternative: str) -> tuple[Effects, float, float]:
@@ -64,14 +86,8 @@ def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: flo
     Psychol Sci 11:713 (sum of uniforms).
     """
     effects, sign, level = _direction(source, alternative)
-    se, y = np.sqrt(effects.v), sign * effects.y
-    critical = se * float(normal_isf(alpha))
-    rows = y > critical
-    m = int(rows.sum())
-    if not m:
-        raise InputError("No result is significant in this direction, so p-uniform has nothing to work with.",
-                         code="no-significant-results", advice="Use p-uniform*, which needs all studies.")  # fmt: skip
-    y, se, critical = y[rows], se[rows], critical[rows]
+    y, se, critical = _significant(sign * effects.y, np.sqrt(effects.v), alpha)
+    m = len(y)
 
     def conditional(mu: float) -> np.ndarray:
         infinite = np.full(m, np.inf)
@@ -79,17 +95,13 @@ def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: flo
             np.exp(log_between((y - mu) / se, infinite) - log_between((critical - mu) / se, infinite))
         )
 
-    low, high = float(np.min(y - REACH * se)), float(np.max(y + REACH * se))
+    ends_of_search = float(np.min(y - REACH * se)), float(np.max(y + REACH * se))
 
     def solve(target: float) -> float:
-        def gap(mu: float) -> float:
-            return float(conditional(mu).sum()) - target
-
-        return find_root(gap, low, high, rtol=1e-12) if gap(low) < 0 < gap(high) else np.nan
+        return _solution(lambda mu: float(conditional(mu).sum()) - target, *ends_of_search)
 
     half = (1 - level) / 2
-    quantiles = [find_root(lambda x, p=p: sum_of_uniforms(x, m) - p, 0.0, float(m)) for p in (half, 1 - half)]
-    estimate, ends = solve(m / 2), sorted(sign * solve(q) for q in quantiles)
+    estimate, ends = solve(m / 2), sorted(sign * solve(_quantile(p, m)) for p in (half, 1 - half))
     at_zero = float(conditional(0.0).sum())
     fixed = float(np.sum(y / se**2) / np.sum(1 / se**2))
     at_fixed = float(conditional(fixed).sum())
@@ -164,12 +176,6 @@ def p_uniform_star(source: Fit | Effects, *, alternative: str = "greater", alpha
     lr = max(0.0, 2 * (loglik - zero))
     bias = max(0.0, 2 * (loglik - float(evaluate(problem, unadjusted[None]).loglik[0])))
     status: OptimumStatus = "stopped" if best[2] > 1e-5 else "boundary" if theta[1] == 0 else "converged"
-    own = np.where(significant, z, -np.inf) * se, np.where(significant, np.inf, z) * se
-    root = np.sqrt(effects.v + theta[1])
-    conditional = np.exp(
-        log_between((y - theta[0]) / root, (own[1] - theta[0]) / root)
-        - log_between((own[0] - theta[0]) / root, (own[1] - theta[0]) / root)
-    )
     return PUniform(
         method="p-uniform*",
         effects=effects,
@@ -180,12 +186,21 @@ def p_uniform_star(source: Fit | Effects, *, alternative: str = "greater", alpha
         tau2=Interval(theta[1], *tau2),
         effect=TestResult("likelihood ratio, no effect", lr, 1.0, np.inf, float(chi2_sf(lr, 1))),
         bias=TestResult("likelihood ratio, no bias", bias, 2.0, np.inf, float(chi2_sf(bias, 2))),
-        conditional=np.asarray(conditional),
+        conditional=_conditional(y, effects.v, z, theta),
         loglik=loglik,
         level=level,
         optimum=Optimum(status, score=best[2], starts=6),
         notes=_notes(effects, int(significant.sum())),
     )
+
+
+def _conditional(y: np.ndarray, v: np.ndarray, z: float, theta: np.ndarray) -> np.ndarray:
+    """(k,) P(Y > y) given the study's side of the critical value, uniform if the model holds."""
+    significant, se = y / np.sqrt(v) > z, np.sqrt(v)
+    root = np.sqrt(v + theta[1])
+    low, high = np.where(significant, z, -np.inf) * se, np.where(significant, np.inf, z) * se
+    low, high = (low - theta[0]) / root, (high - theta[0]) / root
+    return np.asarray(np.exp(log_between((y - theta[0]) / root, high) - log_between(low, high)))
 
 
 def _climb(

@@ -83,7 +83,8 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
     if compare:  # the same starts without heterogeneity
         start, lower, upper = (np.vstack([a, a[:WITHOUT]]) for a in (start, lower, upper))
         start[n:, p] = upper[n:, p] = 0.0
-    climbed = climb(objective_of(setup.problem), start, lower, upper)
+    group = (np.arange(len(start)) >= n).astype(np.intp)
+    climbed = climb(objective_of(setup.problem), start, lower, upper, group=group)
     loglik = np.where(np.isfinite(climbed.loglik), climbed.loglik, -np.inf)
     best = int(np.argmax(loglik))  # a model without heterogeneity is a point of the larger one
     if not np.isfinite(loglik[best]):
@@ -99,7 +100,7 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
         theta=climbed.theta[best],
         loglik=float(loglik[best]),
         hessian=at.hessian[0],
-        scores=at.scores[0],
+        scores=at.scores(setup.problem.x)[0],
         free=climbed.free[best] & (setup.lower < setup.upper),
         score=float(climbed.score[best]),
         steps=int(climbed.steps[best]),

@@ -76,6 +76,7 @@ class Source:
     design: Design
     tau2: float | None
     level: float
+    plain: Unadjusted | None = None
 
 
 def source_of(source: Fit | Effects) -> Source:
@@ -94,7 +95,12 @@ def source_of(source: Fit | Effects) -> Source:
             code="selection-model",
             advice="Fit a random-effects model or a meta-regression.",
         )
-    return Source(source.effects, source.design, given, source.spec.level)
+    plain = None
+    row = not terms or (len(terms) == 1 and isinstance(terms[0], Intercept) and terms[0].by == ("row",))
+    if source.spec.method in ("ML", "EE") and source.spec.test == "z" and row and not source.spec.weights:
+        c = source.coefficients
+        plain = Unadjusted(c.estimate, c.se, source.components.total, source.loglik)
+    return Source(source.effects, source.design, given, source.spec.level, plain)
 
 
 def check_effects(effects: Effects, design: Design) -> None:
@@ -270,22 +276,7 @@ def build(source: Source, asked: Asked) -> Setup:
     beyond = int(np.sum(turned > sign * asked.steps[0])) if asked.steps else effects.k
     notes = check_counts(asked, counts, beyond, effects.k)
     family = family_of(asked, effects, sign)
-    n_parameters = design.matrix.shape[1] + (tau2 is None) + family.q
-    if effects.k < n_parameters:
-        raise InputError(
-            f"{effects.k} effects cannot estimate {n_parameters} parameters.",
-            code="too-few-effects",
-            advice="Use given weights.",
-        )
-    if effects.k < SMALL and family.q:
-        notes.append(
-            Note(
-                "few-effects",
-                "warning",
-                f"A selection model of {effects.k} effects says little: its estimates are very uncertain and its tests "
-                "do not keep their level.",
-            )
-        )
+    notes += _check_size(effects, design.matrix.shape[1] + (tau2 is None) + family.q, family.q)
     problem = selected(turned[None], effects.v[None], design.matrix[None], family=family)
     fixed = 0.0 if tau2 is None else tau2
     p_columns = np.full(design.matrix.shape[1], np.inf)
@@ -303,9 +294,29 @@ def build(source: Source, asked: Asked) -> Setup:
         level=source.level,
         p_values=p,
         counts=counts,
-        unadjusted=_plain(effects, design, tau2),
+        unadjusted=source.plain or _plain(effects, design, tau2),
         notes=tuple(notes),
     )
+
+
+def _check_size(effects: Effects, n_parameters: int, q: int) -> list[Note]:
+    """Refuses more parameters than effects; notes few effects."""
+    if effects.k < n_parameters:
+        raise InputError(
+            f"{effects.k} effects cannot estimate {n_parameters} parameters.",
+            code="too-few-effects",
+            advice="Use given weights.",
+        )
+    if effects.k >= SMALL or not q:
+        return []
+    return [
+        Note(
+            "few-effects",
+            "warning",
+            f"A selection model of {effects.k} effects says little: its estimates are very uncertain and its tests do not "
+            "keep their level.",
+        )
+    ]
 
 
 def _plain(effects: Effects, design: Design, tau2: float | None) -> Unadjusted:

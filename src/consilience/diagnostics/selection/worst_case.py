@@ -15,7 +15,7 @@ from ...base.roots import find_root
 from ...likelihood.batch import fit_batch
 from ...records import Effects, Fit, Interval, Note
 from ...records.selection import WorstCase
-from .setup import check_effects, source_of
+from .setup import Source, check_effects, source_of
 
 ETAS = tuple(float(x) for x in np.unique(np.round(10.0 ** np.linspace(0, 2, 33), 6)))
 MOST = 1e8
@@ -111,11 +111,7 @@ def worst_case(
     """
     taken = source_of(source)
     effects = taken.effects
-    if taken.design.matrix.shape[1] > 1 or not (taken.design.matrix == 1).all():
-        raise InputError("The worst case is defined for a pooled mean.", code="moderators")
-    check_effects(effects, taken.design)
-    if min(etas, default=1.0) < 1:
-        raise InputError(f"eta is at least 1; got {min(etas):g}.", code="etas")
+    _check(taken, etas)
     dependent = effects.n_studies < effects.k
     if model == "auto":
         model = "fixed" if taken.tau2 == 0.0 and not dependent else "robust"
@@ -151,6 +147,14 @@ def worst_case(
         tau2=tau2,
         notes=_notes(affirmative),
     )
+
+
+def _check(taken: Source, etas: Sequence[float]) -> None:
+    if taken.design.matrix.shape[1] > 1 or not (taken.design.matrix == 1).all():
+        raise InputError("The worst case is defined for a pooled mean.", code="moderators")
+    check_effects(taken.effects, taken.design)
+    if min(etas, default=1.0) < 1:
+        raise InputError(f"eta is at least 1; got {min(etas):g}.", code="etas")
 
 
 def _interval(values: tuple[float, float, float], sign: int) -> Interval:

@@ -55,17 +55,10 @@ def z_curve(
             code="too-few-effects",
             advice="Use a selection model or p-uniform*.",
         )
-    counts = np.ones((1, len(inside)))
-    shares, loglik, steps = _em(inside, cut, counts)
+    shares, loglik, steps = _em(inside, cut, np.ones((1, len(inside))))
     rates = _rates(shares, np.array([extreme]), np.array([m]), cut)
-    drawn = rng.multinomial(m, np.full(m, 1 / m), size=replicates).astype(float)
-    boot_extreme = drawn[:, len(inside) :].sum(axis=1)
-    boot, _, _ = _em(inside, cut, drawn[:, : len(inside)])
-    spread = _rates(boot, boot_extreme, np.full(replicates, m), cut)
+    spread = _resampled(inside, m, cut, rng=rng, replicates=replicates)
     err, edr = (_limits(rates[i], spread[i], WIDEN[name], level) for i, name in ((0, "err"), (1, "edr")))
-    k = effects.k
-    odr = m / k
-    half = float(normal_isf((1 - level) / 2)) * np.sqrt(odr * (1 - odr) / k)
     grid = np.linspace(0, HIGHEST, 241)
     reached = (1 - extreme / m) * shares[0] / _truncated_mass(cut)
     return ZCurve(
@@ -77,7 +70,7 @@ def z_curve(
         density=_folded(grid) @ reached,
         err=err,
         edr=edr,
-        odr=Interval(odr, max(0.0, odr - half), min(1.0, odr + half)),
+        odr=_observed(m, effects.k, level),
         soric=_turned(edr, lambda x: (1 / x - 1) * significance / (1 - significance)),
         missing=_turned(edr, lambda x: 1 / x - 1),
         loglik=float(loglik[0]),
@@ -131,6 +124,22 @@ def _rates(
     err = (1 - beyond) * (shares @ np.asarray(normal_sf(cut - MEANS))) + beyond
     edr = 1 / ((1 - beyond) * (shares @ (1 / power)) + beyond)
     return err, edr
+
+
+def _resampled(
+    inside: np.ndarray, m: int, cut: float, *, rng: np.random.Generator, replicates: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """ERR and EDR of samples with replacement of the m significant results."""
+    drawn = rng.multinomial(m, np.full(m, 1 / m), size=replicates).astype(float)
+    shares, _, _ = _em(inside, cut, drawn[:, : len(inside)])
+    return _rates(shares, drawn[:, len(inside) :].sum(axis=1), np.full(replicates, m), cut)
+
+
+def _observed(m: int, k: int, level: float) -> Interval:
+    """Share of significant results with Wald limits."""
+    rate = m / k
+    half = float(normal_isf((1 - level) / 2)) * float(np.sqrt(rate * (1 - rate) / k))
+    return Interval(rate, max(0.0, rate - half), min(1.0, rate + half))
 
 
 def _limits(estimate: np.ndarray, draws: np.ndarray, widen: float, level: float) -> Interval:
