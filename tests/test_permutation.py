@@ -153,6 +153,20 @@ def test_what_is_refused() -> None:
         assert error.value.code == code
 
 
+def test_more_arrangements_than_a_float_can_count() -> None:
+    """200! is beyond the largest float: it is still named in the refusal and in the table."""
+    rng = np.random.default_rng(9)
+    x = np.column_stack([np.ones(200), rng.normal(size=200)])
+    v = rng.uniform(0.02, 0.2, 200)
+    whole = fit(
+        effects(rng.normal(0, 0.4, 200), v), Spec.random_effects("DL"), design=Design(x, ("intercept", "x"))
+    )
+    with pytest.raises(InputError, match=r"7\.9e\+374") as error:
+        permutation_test(whole)
+    assert error.value.code == "rng-needed"
+    assert "19 random of 7.9e+374 arrangements" in str(permutation_test(whole, iterations=19, rng=rng))
+
+
 @pytest.mark.parametrize("p", [1, 2, 9])
 def test_table_and_figure(p: int) -> None:
     rng = np.random.default_rng(8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 MINUS = "\u2212"
 DASH = "\u2013"
@@ -53,6 +54,13 @@ def count(value: float | int | None) -> str:
     if value is None or math.isnan(value):
         return NOT_AVAILABLE
     return f"{round(value):,}"
+
+
+def large_count(n: int) -> str:
+    """A count of any size: with thousands separators below 10^9, else like "1.3e+375" (also where a float overflows)."""
+    if n < 10**9:
+        return f"{n:,}"
+    return f"{Decimal(n):.1e}"
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.format import large_count
 from ..models.univariate import is_univariate
 from ..records import Fit
 
@@ -125,7 +126,7 @@ def compared(
     every = total <= iterations if exact is None else exact
     if every and total > MOST:
         raise InputError(
-            f"There are {total:.3g} arrangements; at most {MOST:,} can all be compared.",
+            f"There are {large_count(total)} arrangements; at most {MOST:,} can all be compared.",
             code="too-many-arrangements",
             advice="Leave `exact` out and pass a generator: a random part of them is compared.",
         )
@@ -135,7 +136,7 @@ def compared(
         raise InputError(f"{iterations} iterations; allowed are 1 to {MOST:,}.", code="iterations")
     if rng is None:
         raise InputError(
-            f"There are {total:.3g} arrangements, more than {iterations:,}: a random part of them needs a generator.",
+            f"There are {large_count(total)} arrangements, more than {iterations:,}: a random part of them needs a generator.",
             code="rng-needed",
             advice="Pass rng=numpy.random.default_rng(seed).",
         )

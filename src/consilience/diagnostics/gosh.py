@@ -12,6 +12,7 @@ from math import comb
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.format import large_count
 from ..base.options import choose
 from ..models.refit import refit_many, univariate_batch
 from ..models.univariate import is_univariate
@@ -21,9 +22,7 @@ from .permutation import Progress
 
 CHUNK = 8_192  # subsets fitted at once
 MOST = 2**24  # subsets in all
-DOUBLE = (
-    2**20
-)  # subsets that are kept in double precision, and the number at which random ones are the default
+DOUBLE = 2**20  # subsets up to which double precision is kept, and the most by default
 FEW = 1_000  # subsets by default where each is a fit of its own
 
 
@@ -60,20 +59,9 @@ def gosh(
     labels = fit.effects.study.astype(str) if alone else fit.effects[fit.spec.cluster].astype(str)
     studies, unit = _studies(labels, alone)
     m, p = len(studies), len(names)
-    total = sum(comb(m, size) for size in range(p, m + 1))
-    most = subsets if subsets is not None else (DOUBLE if alone else FEW)
-    if not 1 <= most <= MOST:
-        raise InputError(f"{most} subsets; allowed are 1 to {MOST:,}.", code="subsets")
-    every = total <= most
-    if not every and rng is None:
-        raise InputError(
-            f"There are {total:.3g} subsets, more than {most:,}: a random part of them needs a generator.",
-            code="rng-needed",
-            advice="Pass rng=numpy.random.default_rng(seed), or a larger `subsets`.",
-        )
-    seed, n = seed_of(rng), total if every else most
-    kind = np.float64 if n <= DOUBLE else np.float32
-    found = np.empty((4, n), dtype=kind)
+    n, every = _how_many(m, p, subsets if subsets is not None else (DOUBLE if alone else FEW), rng)
+    seed = None if every else seed_of(rng)
+    found = np.empty((4, n), dtype=np.float64 if n <= DOUBLE else np.float32)
     included = np.empty((n, (m + 7) // 8), dtype=np.uint8)
     done = 0
     for chosen in _every(m, p) if every or rng is None else _some(m, p, n, rng):
@@ -95,8 +83,22 @@ def gosh(
         whole=_fitted(fit, np.ones((1, fit.effects.k), dtype=bool), j, alone)[:, 0],
         rule=f"{how} subsets of at least {p} of {m} {'studies' if alone else fit.spec.cluster + ' clusters'}",
         every=every,
-        seed=None if every else seed,
+        seed=seed,
     )
+
+
+def _how_many(m: int, least: int, most: int, rng: np.random.Generator | None) -> tuple[int, bool]:
+    """Number of subsets of at least `least` of m that are fitted, and whether these are all."""
+    if not 1 <= most <= MOST:
+        raise InputError(f"{most} subsets; allowed are 1 to {MOST:,}.", code="subsets")
+    total = sum(comb(m, size) for size in range(least, m + 1))
+    if total > most and rng is None:
+        raise InputError(
+            f"There are {large_count(total)} subsets, more than {most:,}: a random part of them needs a generator.",
+            code="rng-needed",
+            advice="Pass rng=numpy.random.default_rng(seed), or a larger `subsets`.",
+        )
+    return min(total, most), total <= most
 
 
 def highlight(record: Gosh, *studies: str) -> Gosh:

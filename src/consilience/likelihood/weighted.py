@@ -107,7 +107,18 @@ class _At:
         return np.asarray(_sum(self.w2))
 
 
-class MeanAt(_At):
+class _LanesAt(_At):
+    """Weights w (K, ...) with the residual y - Xb (K, ...)."""
+
+    residual: np.ndarray
+
+    @once
+    def weighted_residual(self) -> np.ndarray:
+        """W (y - Xb) = Py."""
+        return np.asarray(self.w * self.residual)
+
+
+class MeanAt(_LanesAt):
     """A common mean at weights w (K, ...): every scalar is (...)."""
 
     def __init__(self, problem: Problem, w: np.ndarray) -> None:
@@ -117,11 +128,6 @@ class MeanAt(_At):
         self.w_sum = w[0] + self.others
         self.mean = _sum(w * self.y) / self.w_sum
         self.residual = self.y - self.mean
-
-    @once
-    def weighted_residual(self) -> np.ndarray:
-        """W (y - Xb) = Py."""
-        return np.asarray(self.w * self.residual)
 
     @once
     def rss(self) -> np.ndarray:
@@ -257,7 +263,7 @@ class RegressionAt(_At):
         return np.asarray(self._root_w[..., None, :] * self.basis.q)
 
 
-class LaneRegressionAt(_At):
+class LaneRegressionAt(_LanesAt):
     """`RegressionAt` in lanes, for `LANE_COLUMNS` columns and weights within `LANE_SPREAD` of each other.
 
     With columns c_j (K, ...) of the design made orthonormal in the weights, c_i' W c_j = (i == j), P is
@@ -286,11 +292,6 @@ class LaneRegressionAt(_At):
             self.columns.append(c)
             self.turned.append(wc)
             self.projected.append(along)
-
-    @once
-    def weighted_residual(self) -> np.ndarray:
-        """W (y - Xb) = Py."""
-        return np.asarray(self.w * self.residual)
 
     @once
     def rss(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.format import count, number
-from ..records import Gosh, GoshClusters, Table, TableColumn
+from ..records import Gosh, GoshClusters, SubsetCluster, Table, TableColumn
 from ..records.table import Cell
 from .axis import SMALL
 from .layout import Item, Label, Layout, Line, Shape, rectangle
@@ -19,6 +19,13 @@ SIDE, EDGE, GAP = 250.0, 34.0, 24.0  # of a panel, of a marginal histogram, betw
 BINS = 50
 HEAD = 22.0  # above a panel, for its title
 LEVELS = 6  # of opacity
+NAMES, BARS, BETWEEN, ROW = (
+    150.0,
+    110.0,
+    14.0,
+    13.0,
+)  # of clusters: names, a column of bars, the gap after it, a row
+NAMED, MOST_NAMED = 4, 16  # studies named for each cluster, and in all
 FAR = 0.0005  # share of subsets at either end that may be drawn at the edge
 
 
@@ -167,48 +174,53 @@ def _twin(record: Gosh, parts: list[tuple[str, np.ndarray]]) -> Table:
 
 def driving_studies(record: GoshClusters) -> Layout:
     """For each cluster of subsets, by how much more (or less) often they hold each study than the others do."""
-    shown = [study for cluster in record.clusters for study in cluster.studies[:4]]
-    studies = list(dict.fromkeys(shown))[:16]
-    left, line, wide = 150.0, 13.0, 110.0
+    studies = _telling(record)
     top = MARGIN + 46
-    width = left + len(record.clusters) * (wide + 14) + MARGIN
+    width = NAMES + len(record.clusters) * (BARS + BETWEEN) + MARGIN
     items: list[Item] = []
     for row, study in enumerate(studies):
-        y = top + row * line
-        items.append(Label(left - 8, y + 3, shorten(study, left - MARGIN - 8, 8.5), anchor="end"))
-    bottom = top + (len(studies) - 1) * line + 8
+        name = shorten(study, NAMES - MARGIN - 8, 8.5)
+        items.append(Label(NAMES - 8, top + row * ROW + 3, name, anchor="end"))
     for c, cluster in enumerate(record.clusters):
-        start = left + c * (wide + 14)
-        middle = start + wide / 2
-        items.append(
-            Label(middle, MARGIN + 8, f"{number(100 * cluster.share, 0)}% of subsets", SMALL, "middle", True)
-        )
-        items.append(
-            Label(
-                middle,
-                MARGIN + 18,
-                f"{number(cluster.estimate)}, I² {number(cluster.i2, 0)}%",
-                SMALL,
-                "middle",
-            )
-        )
-        items.append(Line(((middle, top - 8), (middle, bottom)), "rule"))
-        items += [
-            Label(start, top - 12, "−100%", SMALL, tone="muted"),
-            Label(start + wide, top - 12, "+100%", SMALL, "end", tone="muted"),
-        ]
-        by = dict(zip(cluster.studies, cluster.difference.tolist(), strict=True))
-        for row, study in enumerate(studies):
-            end, y = middle + by[study] * wide / 2, top + row * line
-            box = rectangle(min(middle, end), y - 4, max(middle, end), y + 4)
-            items.append(Shape(box, "mark" if by[study] > 0 else "soft", "summary", 0.4))
-    foot, height = footnotes(
-        [
-            "Bars: share of a cluster's subsets that hold the study, less the share of the other subsets that do."
-        ],
-        bottom + 4,
-        width,
+        items += _difference_bars(cluster, studies, NAMES + c * (BARS + BETWEEN), top)
+    note = (
+        "Bars: share of a cluster's subsets that hold the study, less the share of the other subsets that do."
     )
+    foot, height = footnotes([note], top + (len(studies) - 1) * ROW + 12, width)
+    lead = record.clusters[-1].studies[0]
+    alt = f"{len(record.clusters)} clusters of subsets; the last is set apart most by {lead}."
+    title = "Studies that set the clusters of subsets apart"
+    twin = _differences_twin(record, studies)
+    return Layout("gosh-clusters", title, alt, width, height, (*items, *foot), twin)
+
+
+def _telling(record: GoshClusters) -> list[str]:
+    """The studies that set each cluster apart most, at most `MOST_NAMED` in all."""
+    named = [study for cluster in record.clusters for study in cluster.studies[:NAMED]]
+    return list(dict.fromkeys(named))[:MOST_NAMED]
+
+
+def _difference_bars(cluster: SubsetCluster, studies: list[str], start: float, top: float) -> list[Item]:
+    """The column of one cluster: its share and means as a heading, and a bar from -100% to +100% for each study."""
+    middle, bottom = start + BARS / 2, top + (len(studies) - 1) * ROW + 8
+    share = f"{number(100 * cluster.share, 0)}% of subsets"
+    means = f"{number(cluster.estimate)}, I² {number(cluster.i2, 0)}%"
+    items: list[Item] = [
+        Label(middle, MARGIN + 8, share, SMALL, "middle", True),
+        Label(middle, MARGIN + 18, means, SMALL, "middle"),
+        Line(((middle, top - 8), (middle, bottom)), "rule"),
+        Label(start, top - 12, "−100%", SMALL, tone="muted"),
+        Label(start + BARS, top - 12, "+100%", SMALL, "end", tone="muted"),
+    ]
+    by = dict(zip(cluster.studies, cluster.difference.tolist(), strict=True))
+    for row, study in enumerate(studies):
+        end, y = middle + by[study] * BARS / 2, top + row * ROW
+        box = rectangle(min(middle, end), y - 4, max(middle, end), y + 4)
+        items.append(Shape(box, "mark" if by[study] > 0 else "soft", "summary", 0.4))
+    return items
+
+
+def _differences_twin(record: GoshClusters, studies: list[str]) -> Table:
     columns = (
         TableColumn("study", "Study"),
         *(TableColumn(f"c{c}", f"Cluster {c + 1}", "right", 2) for c in range(len(record.clusters))),
@@ -216,15 +228,4 @@ def driving_studies(record: GoshClusters) -> Layout:
     rows: list[tuple[Cell, ...]] = []
     for study in studies:
         rows.append((study, *(float(c.difference[c.studies.index(study)]) for c in record.clusters)))
-    lead = record.clusters[-1].studies[0]
-    alt = f"{len(record.clusters)} clusters of subsets; the last is set apart most by {lead}."
-    twin = Table("gosh-clusters-twin", "Studies that set clusters apart", columns, tuple(rows))
-    return Layout(
-        "gosh-clusters",
-        "Studies that set the clusters of subsets apart",
-        alt,
-        width,
-        height,
-        (*items, *foot),
-        twin,
-    )
+    return Table("gosh-clusters-twin", "Studies that set clusters apart", columns, tuple(rows))

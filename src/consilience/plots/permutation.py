@@ -13,32 +13,37 @@ from .scale import Scale
 
 WIDTH, HEIGHT, STEP = 330.0, 110.0, 182.0
 BINS, MOST = 60, 6
+Row = tuple[str, float, float, float, float, float]  # name, observed, 2.5%, median, 97.5%, p
 FAR = 0.001  # share of arrangements at either end that may be drawn at the edge
 
 
 def permutation_distribution(record: PermutationTest) -> Layout:
     """One histogram for each coefficient (the first six), bars as extreme as the observed statistic darker."""
     items: list[Item] = []
-    rows: list[tuple[str, float, float, float, float, float]] = []
+    rows: list[Row] = []
     shown = record.names[:MOST]
     for j, name in enumerate(shown):
         values = record.distribution[:, j]
         values = values[np.isfinite(values)]
-        observed = float(record.observed[j])
-        items += _histogram(
-            values, observed, record, (name, float(record.p_value[j])), MARGIN + 34 + j * STEP
-        )
+        observed, p = float(record.observed[j]), float(record.p_value[j])
+        items += _histogram(values, observed, record, (name, p), MARGIN + 34 + j * STEP)
         quantiles = np.quantile(values, (0.025, 0.5, 0.975)) if len(values) else np.full(3, np.nan)
         low, middle, high = (float(q) for q in quantiles)
-        rows.append((name, observed, low, middle, high, float(record.p_value[j])))
-    width = LEFT + WIDTH + MARGIN
+        rows.append((name, observed, low, middle, high, p))
+    which = "(all)" if record.exact else "random"
     notes = [
-        f"{count(record.iterations)} {'(all)' if record.exact else 'random'} arrangements. Line: observed; dark bars: "
-        "at least as extreme."
+        f"{count(record.iterations)} {which} arrangements. Line: observed; dark bars: at least as extreme."
     ]
     if len(record.names) > MOST:
         notes.append(f"The first {MOST} of {len(record.names)} coefficients are drawn.")
+    width = LEFT + WIDTH + MARGIN
     foot, bottom = footnotes(notes, MARGIN + 34 + (len(shown) - 1) * STEP + HEIGHT + 27, width)
+    told = "; ".join(f"{row[0]} observed {number(row[1])}, p {number(row[5], 4)}" for row in rows)
+    title, alt = "Permutation distribution of the statistic", f"Permutation distributions: {told}."
+    return Layout("permutation", title, alt, width, bottom, (*items, *foot), _twin(rows))
+
+
+def _twin(rows: list[Row]) -> Table:
     columns = (
         TableColumn("name", "Coefficient"),
         TableColumn("observed", "Observed", "right", 3),
@@ -47,19 +52,7 @@ def permutation_distribution(record: PermutationTest) -> Layout:
         TableColumn("high", "97.5%", "right", 3),
         TableColumn("p", "p", "right", 4),
     )
-    alt = "Permutation distributions: " + "; ".join(
-        f"{row[0]} observed {number(row[1])}, p {number(row[5], 4)}" for row in rows
-    )
-    twin = Table("permutation-twin", "Permutation distributions", columns, tuple(rows))
-    return Layout(
-        "permutation",
-        "Permutation distribution of the statistic",
-        f"{alt}.",
-        width,
-        bottom,
-        (*items, *foot),
-        twin,
-    )
+    return Table("permutation-twin", "Permutation distributions", columns, tuple(rows))
 
 
 def _histogram(

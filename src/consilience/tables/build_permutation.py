@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.format import count, interval, number, plural
+from ..base.format import count, interval, large_count, number, plural
 from ..records import PermutationInterval, PermutationTest, Table, TableColumn
 from ..records.table import Cell
 from .show import WIDTH, show
@@ -39,8 +39,7 @@ def permutation_table(record: PermutationTest) -> Table:
         rows.pop()  # the omnibus test of a mean is the test of the mean
     rows = [row[: len(columns)] for row in rows]
     how = "all" if record.exact else f"{count(record.iterations)} random of"
-    possible = count(record.possible) if record.possible < 10**9 else f"{float(record.possible):.2g}"
-    text = f"{how} {possible} arrangements, {WHAT[record.arranged].format(record.unit)}; {TAILS[record.alternative]}."
+    text = f"{how} {large_count(record.possible)} arrangements, {WHAT[record.arranged].format(record.unit)}; {TAILS[record.alternative]}."
     notes = [text[0].upper() + text[1:]]
     if record.failed:
         notes.append(f"{plural(record.failed, 'arrangement')} could not be fitted and count as extreme.")
