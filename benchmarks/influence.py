@@ -7,20 +7,18 @@ Without R the ratios are left out. The line without a bar is not asked for; it s
 
 from __future__ import annotations
 
-import csv
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.univariate import cpu
 from consilience.base.linalg import one_blas_thread
 from consilience.diagnostics import influence, leave_one_out
 from consilience.models import fit
 from consilience.records import Design, Effects, Influence, Spec
+
+from .beside_r import cpu, has_r, run_r, save_columns, timed_answers
 
 K = 100
 BARS = {"leave-one-out": 100, "influence": 100}
@@ -58,18 +56,11 @@ def ours(columns: dict[str, np.ndarray]) -> dict[str, tuple[float, float, float]
 
 def theirs(columns: dict[str, np.ndarray]) -> dict[str, tuple[float, float, float]]:
     """The same from R, or nothing where Rscript is absent."""
-    if shutil.which("Rscript") is None:
+    if not has_r():
         return {}
     with tempfile.TemporaryDirectory() as folder:
-        table = np.column_stack(list(columns.values()))
-        header = ",".join(columns)
-        np.savetxt(Path(folder, "data.csv"), table, delimiter=",", header=header, comments="", fmt="%.17g")
-        script = Path(__file__).with_suffix(".R")
-        subprocess.run(["Rscript", "--vanilla", str(script), folder], check=True)
-        with open(Path(folder, "r.csv"), encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    print(rows[0]["version"])
-    return {row["work"]: (float(row["seconds"]), float(row["a"]), float(row["b"])) for row in rows}
+        save_columns(Path(folder, "data.csv"), columns)
+        return timed_answers(run_r(__file__, folder))
 
 
 def main() -> int:

@@ -7,10 +7,7 @@ Without R the ratios are left out. The first call is shown apart: it loads what 
 
 from __future__ import annotations
 
-import csv
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from consilience.effects.measures import effect_size
+
+from .beside_r import has_r, run_r
 
 ROWS = 1_000_000
 BAR = 0.5  # seconds for the SMD
@@ -61,15 +60,12 @@ def ours(table: dict[str, np.ndarray]) -> dict[str, tuple[float, float, float, f
 
 def theirs(table: dict[str, np.ndarray]) -> dict[str, tuple[float, float, float]]:
     """Measure -> CPU seconds and sums of R's escalc, or nothing where Rscript is absent."""
-    if shutil.which("Rscript") is None:
+    if not has_r():
         return {}
     with tempfile.TemporaryDirectory() as folder:
         for name, values in table.items():
             values.astype("<f8").tofile(Path(folder, f"{name}.bin"))
-        script = Path(__file__).with_suffix(".R")
-        subprocess.run(["Rscript", "--vanilla", str(script), folder, str(ROWS), *JOBS], check=True)
-        with open(Path(folder, "r.csv"), encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = run_r(__file__, folder, str(ROWS), *JOBS)
     print(rows[0]["version"])
     return {row["measure"]: (float(row["seconds"]), float(row["y"]), float(row["v"])) for row in rows}
 

@@ -10,13 +10,9 @@ from __future__ import annotations
 import argparse
 import csv
 import resource
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +21,8 @@ import numpy as np
 from consilience.base.linalg import one_blas_thread
 from consilience.models import fit
 from consilience.records import Block, Design, Effects, Inner, Intercept, Spec
+
+from .beside_r import cpu, has_r, run_r
 
 RHO = 0.6
 OURS_ALONE = {"crossed3000"}  # R takes 17 s at a sixth of the effects, with a cost that grows as their cube
@@ -135,32 +133,20 @@ def jobs() -> dict[str, Job]:
     }
 
 
-def cpu(job: Callable[[], object], *, inner: int, times: int = 7) -> float:
-    """Median CPU seconds of one call, after a warm-up."""
-    job()
-    runs = []
-    for _ in range(times):
-        started = time.process_time()
-        for _ in range(inner):
-            job()
-        runs.append((time.process_time() - started) / inner)
-    return statistics.median(runs)
-
-
 def ours(work: dict[str, Job]) -> dict[str, tuple[float, np.ndarray]]:
     """CPU seconds of the public call and its answers: coefficients, standard errors, df where they are estimated."""
     found = {}
     for name, job in work.items():
         result = fit(job.effects, job.spec, design=job.design).coefficients
         parts = [result.estimate, result.se, result.df[np.isfinite(result.df)]]
-        seconds = cpu(lambda job=job: fit(job.effects, job.spec, design=job.design), inner=job.calls)
+        seconds = cpu(lambda job=job: fit(job.effects, job.spec, design=job.design), inner=job.calls, times=7)
         found[name] = seconds, np.concatenate(parts)
     return found
 
 
 def theirs(work: dict[str, Job]) -> dict[str, tuple[float, np.ndarray]]:
     """The same from R, or nothing where Rscript is absent."""
-    if shutil.which("Rscript") is None:
+    if not has_r():
         print("Rscript is not installed: no comparison with R.")
         return {}
     work = {name: job for name, job in work.items() if name not in OURS_ALONE}
@@ -175,10 +161,7 @@ def theirs(work: dict[str, Job]) -> dict[str, tuple[float, np.ndarray]]:
                     off = np.repeat([matrix[0][1] for matrix in BERKEY_V], 2)
                 columns = (job.effects.y, job.effects.v, job.effects.study, outcome, off)
                 out.writerows(zip(*(column.tolist() for column in columns), strict=True))
-        script = Path(__file__).with_suffix(".R")
-        subprocess.run(["Rscript", "--vanilla", str(script), folder, str(RHO), *work], check=True)
-        with open(Path(folder, "r.csv"), encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = run_r(__file__, folder, str(RHO), *work)
     print(rows[0]["version"])
     return {row["work"]: (float(row["seconds"]), np.array(row["answers"].split(), float)) for row in rows}
 
@@ -212,7 +195,7 @@ def growth(sizes: tuple[int, ...]) -> list[float]:
         started = time.process_time()
         fit(effects, CHE)
         first = time.process_time() - started
-        times.append(first if k > 10_000 else cpu(lambda e=effects: fit(e, CHE), inner=1))
+        times.append(first if k > 10_000 else cpu(lambda e=effects: fit(e, CHE), inner=1, times=7))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"{k:>10,}{k // 5:>10,}{times[-1]:>10.3f}{1e6 * times[-1] / k:>15.2f}{peak:>18.2f}")
     slope = np.polyfit(np.log(sizes), np.log(times), 1)[0]

@@ -8,8 +8,6 @@ R fits the first `IN_R` of the data sets; its time is given for one. Ours is the
 from __future__ import annotations
 
 import csv
-import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, replace
@@ -21,7 +19,8 @@ from consilience.base.linalg import one_blas_thread
 from consilience.models import fit, fit_many, refit_many
 from consilience.records import Block, Effects, Refits
 
-from .multilevel import CHE, cpu, studies
+from .beside_r import cpu, has_r, run_r
+from .multilevel import CHE, studies
 
 IN_R = 20
 BAR = 1_000  # microseconds a fit: a thousand in a second
@@ -80,17 +79,14 @@ def theirs(data: list[Effects], folder: Path) -> tuple[float, np.ndarray]:
             full = effects.covariance()
             for i in range(effects.k):
                 out.writerow((number, effects.y[i], effects.v[i], effects.study[i], *full[i].tolist()))
-    script = Path(__file__).with_suffix(".R")
-    subprocess.run(["Rscript", "--vanilla", str(script), str(folder)], check=True)
-    with open(folder / "r.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = run_r(__file__, folder)
     answers = [[float(row[name]) for name in ("estimate", "se", "df")] for row in rows]
     return float(rows[0]["seconds"]), np.array(answers)
 
 
 def main() -> int:
     """Print the table of ratios; 1 if an answer differs."""
-    wrong, has_r = 0, shutil.which("Rscript") is not None
+    wrong = 0
     print(
         f"{'CHE + CR2 + Satterthwaite':<42}{'us a fit':>10}{'bar':>7}{'R, us a fit':>14}{'ratio':>8}  answers"
     )
@@ -98,7 +94,7 @@ def main() -> int:
         with one_blas_thread():
             seconds, found = ours(work)
         line = f"{work.label:<42}{1e6 * seconds:>10.0f}{BAR:>7}"
-        if has_r:
+        if has_r():
             with tempfile.TemporaryDirectory() as folder:
                 other, expected = theirs(work.data[:IN_R], Path(folder))
             got = np.column_stack([found.estimate, found.se, found.df])[:IN_R]
@@ -107,7 +103,7 @@ def main() -> int:
             line += f"{1e6 * other:>14.0f}{other / seconds:>8.0f}  "
             line += f"{'agree' if gap <= AGREE else 'DIFFER'} ({gap:.0e})"
         print(line)
-    if not has_r:
+    if not has_r():
         print("Rscript is not installed: no comparison with R.")
     return 1 if wrong else 0
 

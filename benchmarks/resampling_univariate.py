@@ -8,9 +8,6 @@ subsets of 13 trials). Without R the ratios are left out.
 
 from __future__ import annotations
 
-import csv
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,7 +20,8 @@ from consilience.diagnostics.permutation import permutation_test
 from consilience.models import fit
 from consilience.records import Design, Spec
 
-from .univariate import BCG_V, BCG_Y, cpu, effects
+from .beside_r import cpu, has_r, run_r, save_columns, timed_answers
+from .univariate import BCG_V, BCG_Y, effects
 
 LATITUDE = (44.0, 55.0, 42.0, 52.0, 13.0, 44.0, 19.0, 13.0, 27.0, 42.0, 18.0, 33.0, 33.0)
 ITERATIONS, FEW = 5_000, 9
@@ -57,18 +55,11 @@ def ours() -> dict[str, tuple[float, int, float, float]]:
 
 def theirs() -> dict[str, tuple[float, float, float]]:
     """Work -> CPU seconds of one refit, and two answers; nothing where Rscript is absent."""
-    if shutil.which("Rscript") is None:
+    if not has_r():
         return {}
     with tempfile.TemporaryDirectory() as folder:
-        columns = np.column_stack([BCG_Y, BCG_V, LATITUDE])
-        place = Path(folder, "bcg.csv")
-        np.savetxt(place, columns, delimiter=",", header="yi,vi,x", comments="", fmt="%.17g")
-        script = Path(__file__).with_suffix(".R")
-        subprocess.run(["Rscript", "--vanilla", str(script), folder], check=True)
-        with open(Path(folder, "r.csv"), encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    print(rows[0]["version"])
-    return {row["work"]: (float(row["seconds"]), float(row["a"]), float(row["b"])) for row in rows}
+        save_columns(Path(folder, "bcg.csv"), {"yi": BCG_Y, "vi": BCG_V, "x": LATITUDE})
+        return timed_answers(run_r(__file__, folder))
 
 
 def agrees(work: str, mine: tuple[float, float], other: tuple[float, float]) -> bool:

@@ -8,13 +8,8 @@ when it is not printed. The fit without selection is made beforehand for both.
 
 from __future__ import annotations
 
-import csv
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +18,8 @@ from consilience.base.linalg import one_blas_thread
 from consilience.diagnostics.selection import selection_model
 from consilience.models import fit
 from consilience.records import Effects, Spec
+
+from .beside_r import cpu, has_r, run_r, save_columns, timed_answers
 
 BAR = 20
 SIZES = (20, 37, 50)
@@ -48,31 +45,20 @@ def ours(made: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, tuple[floa
             Effects(y, v, np.array([str(i) for i in range(len(y))], dtype=object)),
             Spec.random_effects("ML", "z"),
         )
-        model, runs = selection_model(plain), []
-        for _ in range(15):
-            started = time.process_time()
-            for _ in range(20):
-                selection_model(plain)
-            runs.append((time.process_time() - started) / 20)
-        found[name] = (statistics.median(runs), model.loglik, float(model.coefficients.estimate[0]))
+        model = selection_model(plain)
+        seconds = cpu(lambda plain=plain: selection_model(plain), inner=20)  # type: ignore[misc]
+        found[name] = (seconds, model.loglik, float(model.coefficients.estimate[0]))
     return found
 
 
 def theirs(made: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, tuple[float, float, float]]:
     """The same from R, or nothing where Rscript is absent."""
-    if shutil.which("Rscript") is None:
+    if not has_r():
         return {}
     with tempfile.TemporaryDirectory() as folder:
         for name, columns in made.items():
-            table = np.column_stack(columns)
-            np.savetxt(
-                Path(folder, f"{name}.csv"), table, delimiter=",", header="yi,vi", comments="", fmt="%.17g"
-            )
-        subprocess.run(["Rscript", "--vanilla", str(Path(__file__).with_suffix(".R")), folder], check=True)
-        with open(Path(folder, "r.csv"), encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    print(rows[0]["version"])
-    return {row["work"]: (float(row["seconds"]), float(row["a"]), float(row["b"])) for row in rows}
+            save_columns(Path(folder, f"{name}.csv"), dict(zip(("yi", "vi"), columns, strict=True)))
+        return timed_answers(run_r(__file__, folder))
 
 
 def main() -> int:

@@ -7,14 +7,8 @@ Without R the ratios are left out. R fits 400 of the 20,000 analyses of the batc
 
 from __future__ import annotations
 
-import csv
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +17,8 @@ from consilience.base.linalg import one_blas_thread
 from consilience.likelihood.batch import fit_batch
 from consilience.models import fit
 from consilience.records import Design, Effects, Spec
+
+from .beside_r import cpu, has_r, run_r, save_columns, timed_answers
 
 BATCH, BATCH_R, K = 20_000, 400, 12
 BARS = {"small": 10, "regression": 5_000, "batch, NumPy": 100, "batch, numba": 1_000}
@@ -73,18 +69,6 @@ def data() -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def cpu(job: Callable[[], object], *, inner: int, times: int = 15) -> float:
-    """Median CPU seconds of one call, after a warm-up."""
-    job()
-    runs = []
-    for _ in range(times):
-        started = time.process_time()
-        for _ in range(inner):
-            job()
-        runs.append((time.process_time() - started) / inner)
-    return statistics.median(runs)
-
-
 def effects(y: np.ndarray, v: np.ndarray) -> Effects:
     return Effects(y, v, np.array([str(i) for i in range(len(y))], dtype=object))
 
@@ -127,28 +111,14 @@ def ours(jobs: dict[str, dict[str, np.ndarray]]) -> dict[str, tuple[float, float
 
 def theirs(jobs: dict[str, dict[str, np.ndarray]]) -> dict[str, tuple[float, float, float]]:
     """The same from R, or nothing where Rscript is absent."""
-    if shutil.which("Rscript") is None:
+    if not has_r():
         return {}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("small", "regression"):
-            columns = jobs[name]
-            np.savetxt(
-                Path(folder, f"{name}.csv"),
-                np.column_stack(list(columns.values())),
-                delimiter=",",
-                header=",".join(columns),
-                comments="",
-                fmt="%.17g",
-            )
+            save_columns(Path(folder, f"{name}.csv"), jobs[name])
         many = np.hstack([jobs["batch"]["y"][:BATCH_R], jobs["batch"]["v"][:BATCH_R]])
-        header = ",".join(f"c{i}" for i in range(many.shape[1]))
-        np.savetxt(Path(folder, "batch.csv"), many, delimiter=",", header=header, comments="", fmt="%.17g")
-        script = Path(__file__).with_suffix(".R")
-        subprocess.run(["Rscript", "--vanilla", str(script), folder], check=True)
-        with open(Path(folder, "r.csv"), encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    print(rows[0]["version"])
-    return {row["work"]: (float(row["seconds"]), float(row["a"]), float(row["b"])) for row in rows}
+        save_columns(Path(folder, "batch.csv"), {f"c{i}": column for i, column in enumerate(many.T)})
+        return timed_answers(run_r(__file__, folder))
 
 
 def main() -> int:

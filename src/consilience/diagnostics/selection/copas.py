@@ -16,7 +16,7 @@ from ...likelihood.climb import climb
 from ...likelihood.copas import Copas, evaluate_copas
 from ...records import Effects, Fit, Interval, Note
 from ...records.selection import CopasFit, CopasPath
-from .setup import Source, check_effects, source_of
+from .setup import Source, check_effects, dependence_notes, source_of
 
 GAMMA0 = tuple(float(x) for x in np.linspace(-2, 2, 13))
 POINTS = 13
@@ -189,10 +189,7 @@ def _notes(effects: Effects, at_limit: bool) -> tuple[Note, ...]:
                 "At some points of the path rho lies at its limit; limits there hold it fixed.",
             )
         )
-    if effects.n_studies < effects.k:
-        notes.append(
-            Note("dependent-effects", "warning", "Several effects of a study are counted as independent.")
-        )
+    notes += dependence_notes(effects)
     if effects.k < 10:
         notes.append(Note("few-effects", "warning", f"{effects.k} effects say little about selection."))
     return tuple(notes)

@@ -10,7 +10,7 @@ from ...base.distributions import chi2_sf, normal_cdf, normal_isf, normal_ppf, n
 from ...base.roots import find_root
 from ...records import Effects, Fit, Interval, Note, TestResult
 from ...records.selection import Alternative, PCurve
-from .setup import check_effects, source_of
+from .setup import check_effects, dependence_notes, source_of
 
 ALPHA = 0.05
 BINS = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05])
@@ -136,12 +136,5 @@ def _notes(m: int, effects: Effects) -> tuple[Note, ...]:
         notes.append(
             Note("few-p-values", "warning", f"Only {m} significant results; a p-curve of them says little.")
         )
-    if effects.n_studies < effects.k:
-        notes.append(
-            Note(
-                "dependent-effects",
-                "warning",
-                "Several effects of a study are counted as independent; a p-curve needs one result of each study.",
-            )
-        )
+    notes += dependence_notes(effects, "a p-curve needs one result of each study")
     return tuple(notes)

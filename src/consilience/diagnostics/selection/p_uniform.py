@@ -17,7 +17,7 @@ from ...likelihood.selection_family import Family, LogWeight, Pieces
 from ...records import Effects, Fit, Interval, Note, Optimum, TestResult
 from ...records.fit import OptimumStatus
 from ...records.selection import PUniform
-from .setup import check_effects, source_of
+from .setup import check_effects, dependence_notes, source_of
 
 NOTHING = "No result is significant in this direction, so p-uniform has nothing to work with."
 EXACT = 20  # up to so many terms the distribution of a sum of uniforms is computed exactly
@@ -267,8 +267,5 @@ def _notes(effects: Effects, m: int) -> tuple[Note, ...]:
                 f"Only {m} results are significant in this direction; the estimate rests on them.",
             )
         )
-    if effects.n_studies < effects.k:
-        notes.append(
-            Note("dependent-effects", "warning", "Several effects of a study are counted as independent.")
-        )
+    notes += dependence_notes(effects)
     return tuple(notes)

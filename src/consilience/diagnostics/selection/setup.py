@@ -122,6 +122,14 @@ def check_effects(effects: Effects, design: Design) -> None:
         )
 
 
+def dependence_notes(effects: Effects, why: str = "") -> list[Note]:
+    """The warning of a method that takes all effects for independent, where studies have several."""
+    if effects.n_studies == effects.k:
+        return []
+    text = "Several effects of a study are counted as independent"
+    return [Note("dependent-effects", "warning", f"{text}; {why}." if why else f"{text}.")]
+
+
 def ask(
     kind: str,
     steps: Sequence[float] | None,

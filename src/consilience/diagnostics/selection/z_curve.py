@@ -10,7 +10,7 @@ from ...base.distributions import normal_cdf, normal_isf, normal_sf
 from ...base.errors import InputError
 from ...records import Effects, Fit, Interval, Note, Optimum
 from ...records.selection import ZCurve
-from .setup import check_effects, source_of
+from .setup import check_effects, dependence_notes, source_of
 
 MEANS = np.arange(7.0)
 HIGHEST = 6.0  # |z| above which power counts as 1
@@ -162,8 +162,5 @@ def _notes(effects: Effects, m: int) -> tuple[Note, ...]:
                 f"{m} significant results; z-curve was made for hundreds, its intervals are wide.",
             )
         )
-    if effects.n_studies < effects.k:
-        notes.append(
-            Note("dependent-effects", "warning", "Several effects of a study are counted as independent.")
-        )
+    notes += dependence_notes(effects)
     return tuple(notes)
