@@ -25,7 +25,7 @@ from consilience.diagnostics.selection import (
 )
 from consilience.diagnostics.selection.p_uniform import sum_of_uniforms
 from consilience.models import fit
-from consilience.records import Design, Intercept, Spec
+from consilience.records import Design, Effects, Intercept, Spec
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -242,3 +242,21 @@ def test_three_parameter_model_recovers_planted_bias() -> None:
     assert np.mean(plain) > 0.28
     assert abs(np.mean(adjusted) - 0.2) < 0.02
     assert 0.87 < np.mean(covered) < 0.99
+
+
+def test_an_interval_with_a_given_weight_may_be_empty() -> None:
+    """Only estimated weights need studies: with all p below .5, a given weight above it changes the likelihood alone."""
+    rng = np.random.default_rng(11)
+    v = rng.uniform(0.01, 0.05, 12)
+    y = np.sqrt(v) * np.r_[rng.uniform(2.1, 4, 7), rng.uniform(0.2, 1.8, 5)]
+    data = Effects(y, v, np.array([str(i) for i in range(12)], dtype=object))
+    found = selection_model(data, steps=(0.025, 0.5), weights=[1.0, None, 0.3])
+    profile = [
+        selection_model(data, steps=(0.025, 0.5), weights=[1.0, w, 0.3]).loglik
+        for w in found.weights.estimate[1] * np.array([0.9, 1.0, 1.1])
+    ]
+    assert found.counts == (7, 5, 0)
+    assert max(profile) == pytest.approx(profile[1]) == pytest.approx(found.loglik, abs=1e-9)
+    with pytest.raises(InputError) as error:
+        selection_model(data, steps=(0.025, 0.5), weights=[1.0, 0.5, None])
+    assert error.value.code == "empty-interval"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import special
 from scipy.optimize import brentq
 
 from consilience.diagnostics.small_study import (
@@ -25,7 +26,7 @@ from consilience.diagnostics.small_study import (
 from consilience.diagnostics.small_study.studies import studies_of
 from consilience.models import fit
 from consilience.records import Design, Effects, Fit, Intercept, Spec
-from consilience.records.small_study import Asymmetry
+from consilience.records.small_study import Asymmetry, ExcessSignificance
 from verify import Outcome, as_array
 from verify._r_call import Call, column, design, numbers, parse
 from verify._tally import Tally
@@ -263,13 +264,13 @@ def _fsn(call: Call, datasets: dict, out: dict) -> Outcome:
     kind = str(call.kwargs.get("type", "Rosenthal"))
     if kind not in ("Rosenthal", "Rosenberg", "Orwin"):
         return Outcome("uncovered", detail=f'no fail-safe number "{kind}"')
+    effects, weighted = _generic(call, datasets), bool(call.kwargs.get("weighted", False))
     target = call.kwargs.get("target")
-    found = fail_safe_n(
-        _generic(call, datasets),
-        alpha=float(call.kwargs.get("alpha", 0.05)),
-        target=None if target is None else float(numbers(target)[0]),
-        weighted=bool(call.kwargs.get("weighted", False)),
-    )[kind]
+    if target is not None:  # R takes its size, on the side of the mean
+        mean = np.average(effects.y, weights=1 / effects.v if weighted else None)
+        target = float(np.copysign(numbers(target)[0], mean))
+    alpha = float(call.kwargs.get("alpha", 0.05))
+    found = fail_safe_n(effects, alpha=alpha, target=target, weighted=weighted)[kind]
     tally = Tally(EXACT)
     tally.add("fsnum", found.n, out.get("fsnum"))
     tally.add("pval", found.p_value, out.get("pval"))
@@ -277,18 +278,60 @@ def _fsn(call: Call, datasets: dict, out: dict) -> Outcome:
     return tally.outcome()
 
 
+def _at_tau2(model: Fit, tau2: float) -> Fit:
+    """The same model with a given tau^2."""
+    return fit(model.effects, replace(model.spec, terms=(Intercept(("row",), tau2),)), design=model.design)
+
+
+def _tau2_of_mean(model: Fit, mean: float) -> float:
+    """The tau^2 not further off than R's stopping rule at which the pooled mean is R's; infinite if there is none."""
+    ours = model.components.total
+    if abs(float(model.coefficients.estimate[0]) - mean) <= EXACT * abs(mean):
+        return ours
+
+    def gap(tau2: float) -> float:
+        return float(_at_tau2(model, tau2).coefficients.estimate[0]) - mean
+
+    low, high = max(0.0, ours - STOPPING), ours + STOPPING
+    return float(brentq(gap, low, high, xtol=1e-15)) if gap(low) * gap(high) < 0 else np.inf
+
+
 def _tes(call: Call, datasets: dict, out: dict) -> Outcome:
+    alpha, tally = float(call.kwargs.get("alpha", 0.05)), Tally(1e-6)  # R integrates the power numerically
     if call.args and isinstance(call.args[0], Call):
-        found = excess_significance(_rma(call.args[0], datasets))
+        model = _rma(call.args[0], datasets)
+        if model.spec.method not in CLOSED and "theta" in out:
+            theirs = _tau2_of_mean(model, float(out["theta"]))
+            tally.add("tau2 at R's stopping rule", model.components.total, theirs, rtol=0.0, atol=STOPPING)
+            model = _at_tau2(model, theirs) if np.isfinite(theirs) else model
+        effects, found = model.effects, excess_significance(model, alpha=alpha)
     else:
-        found = excess_significance(_generic(call, datasets), alpha=float(call.kwargs.get("alpha", 0.05)))
-    tally = Tally(1e-6)  # R integrates the power over the true effects numerically
+        effects = _generic(call, datasets)
+        found = excess_significance(effects, alpha=alpha)
+    rough = bool(out) and abs(found.expected - float(out["E"])) > 1e-6 * found.expected
+    if rough:  # R's adaptive integral promises four digits: a fine trapezoid rule decides
+        tally.add("E by quadrature", found.expected, _expected(found, effects.v), rtol=1e-10)
+    loose = 1.3e-4 if rough else None
     tally.add("O", found.observed, out.get("O"))
-    tally.add("E", found.expected, out.get("E"))
+    tally.add("E", found.expected, out.get("E"), rtol=loose)
     tally.add("theta", found.effect, out.get("theta"))
     p = {"chi2": found.p_chi2, "binom": found.p_binomial, "exact": found.p_exact}
-    tally.add("pval", p[str(out.get("test", call.kwargs.get("test", "exact")))], out.get("pval"))
-    return tally.outcome()
+    tally.add("pval", p[str(out.get("test", call.kwargs.get("test", "exact")))], out.get("pval"), rtol=loose)
+    outcome = tally.outcome()
+    if rough and outcome.status == "agree":
+        gap = float(out["E"]) / found.expected - 1
+        return Outcome("explained", outcome.worst, f"R's integral of the power is off by {gap:+.1e}")
+    return outcome
+
+
+def _expected(found: ExcessSignificance, v: np.ndarray) -> float:
+    """Sum of the powers by integrating over the true effects."""
+    reach = np.linspace(-12, 12, 4001)
+    theta = found.effect + np.sqrt(found.tau2) * reach
+    density = np.exp(-0.5 * reach**2) / np.sqrt(2 * np.pi)
+    se, z = np.sqrt(v)[:, None], special.ndtri(1 - found.alpha / 2)
+    power = special.ndtr(-z - theta / se) + special.ndtr(theta / se - z)
+    return float((power * density).sum() * (reach[1] - reach[0]))
 
 
 def _model(call: Call, datasets: dict, out: dict) -> Outcome:

@@ -243,17 +243,18 @@ def check_counts(asked: Asked, counts: tuple[int, ...], above: int, k: int) -> l
     """Refuses weights without data; notes those with little."""
     if asked.kind in ("truncated", "truncated-estimated"):
         counts = (above, k - above)
-    estimated = asked.weights is None or bool(np.isnan(asked.weights).any())
+    needed = _needed(asked, counts)
     split = asked.kind in ("step", "truncated") or (asked.steps and asked.kind != "beta")
-    if estimated and split and 0 in counts:
+    empty = [i for i in needed if counts[i] == 0]
+    if split and empty:
         raise InputError(
-            f"{_interval_name(asked, counts.index(0))} holds no study, so the weights cannot be estimated "
+            f"{_interval_name(asked, empty[0])} holds no study, so the weights cannot be estimated "
             f"(studies in the intervals: {', '.join(map(str, counts))}).",
             code="empty-interval",
             advice="Use other steps, fewer of them, or given weights.",
         )
-    few = [i for i, n in enumerate(counts) if 0 < n < FEW]
-    if estimated and asked.kind in ("step", "truncated") and few:
+    few = [i for i in needed if 0 < counts[i] < FEW]
+    if asked.kind in ("step", "truncated") and few:
         named = "; ".join(f"{_interval_name(asked, i)}: {counts[i]}" for i in few)
         return [
             Note(
@@ -264,6 +265,17 @@ def check_counts(asked: Asked, counts: tuple[int, ...], above: int, k: int) -> l
             )
         ]
     return []
+
+
+def _needed(asked: Asked, counts: tuple[int, ...]) -> list[int]:
+    """Intervals that must hold studies: of steps those with estimated weights, and one with a given weight beside them."""
+    if asked.weights is not None and not np.isnan(asked.weights).any():
+        return []
+    if asked.weights is None or asked.kind != "step":
+        return list(range(len(counts)))
+    given = np.flatnonzero(~np.isnan(asked.weights)).tolist()
+    beside = next((i for i in given if counts[i]), given[0])
+    return sorted([*np.flatnonzero(np.isnan(asked.weights)).tolist(), beside])
 
 
 def _interval_name(asked: Asked, i: int) -> str:
