@@ -119,6 +119,7 @@ def test_figure(k: int, split: int) -> None:
 def test_figure_of_many_studies() -> None:
     found = gosh(model(500), subsets=300, rng=np.random.default_rng(1))
     assert_sound(picture(highlight(found, "study 1", "study 500")))
+    assert "... and 470 that change less." in str(found)
 
 
 def test_many_subsets_are_kept_in_single_precision() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,6 +136,28 @@ def test_moderators_of_studies_move_between_studies() -> None:
     assert signs.possible == 32
     assert signs.arranged == "signs"
     assert signs.p_value[0] * 32 == pytest.approx(round(signs.p_value[0] * 32))
+
+
+def test_clusters_one_by_one() -> None:
+    """All ten ways of giving the two kinds of studies their rows, and all signs of five studies, fitted alone."""
+    whole = clustered(2)
+    studies = np.unique(whole.effects.study.astype(str))
+    seen, each = abs(whole.coefficients.statistic[1]), []
+    for zeros in itertools.combinations(studies, 2):
+        x = np.where(np.isin(whole.effects.study.astype(str), zeros), 0.0, 1.0)
+        design = Design(np.column_stack([np.ones(12), x]), whole.design.names)
+        each.append(abs(fit(whole.effects, whole.spec, design=design).coefficients.statistic[1]))
+    expected = np.mean(np.array(each) >= seen - 1e-6)
+    assert permutation_test(whole).p_value[1] == pytest.approx(expected, rel=1e-12)
+    mean = clustered(2, moderated=False)
+    place = np.searchsorted(studies, mean.effects.study.astype(str))
+    seen, each = abs(mean.coefficients.statistic[0]), []
+    for signs in itertools.product((1.0, -1.0), repeat=5):
+        turned = replace(mean.effects, y=mean.effects.y * np.array(signs)[place])
+        each.append(abs(fit(turned, mean.spec).coefficients.statistic[0]))
+    found = permutation_test(mean)
+    assert found.p_value[0] == pytest.approx(np.mean(np.array(each) >= seen - 1e-6), rel=1e-12)
+    assert "signs of studies flipped" in str(found)
 
 
 def test_what_is_refused() -> None:

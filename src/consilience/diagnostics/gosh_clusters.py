@@ -50,18 +50,24 @@ def gosh_clusters(record: Gosh, *, clusters: int | None = None, rng: np.random.G
             f"{len(usable)} subsets cannot be divided into {wanted[-1]} clusters.", code="clusters"
         )
     seed = seed_of(rng)
-    values = np.stack([record.estimate, record.i2], axis=1).astype(float)
-    centre, size = values[usable].mean(axis=0), values[usable].std(axis=0)
-    scaled = (values - centre) / np.where(size > 0, size, 1.0)
+    plane = (record.estimate, record.i2)
+    centre = np.array([values[usable].mean(dtype=float) for values in plane])
+    size = np.array([values[usable].std(dtype=float) for values in plane])
+    size = np.where(size > 0, size, 1.0)
+
+    def scaled(rows: np.ndarray) -> np.ndarray:  # never all of millions at once
+        points = np.stack([values[rows] for values in plane], axis=1).astype(float)
+        return np.asarray((points - centre) / size)
+
     sample = usable if len(usable) <= SAMPLE else rng.choice(usable, SAMPLE, replace=False)
-    points = scaled[sample]
+    points = scaled(sample)
     fits = {c: max((_fitted(points, c, rng) for _ in range(STARTS)), key=lambda m: m.loglik) for c in wanted}
     bic = {c: -2 * m.loglik + (6 * c - 1) * float(np.log(len(points))) for c, m in fits.items()}
     best = fits[min(bic, key=lambda c: bic[c])]
     owner = np.full(len(record), -1)
     for start in range(0, len(usable), SAMPLE):
         rows = usable[start : start + SAMPLE]
-        owner[rows] = _densities(scaled[rows], best).argmax(axis=1)
+        owner[rows] = _densities(scaled(rows), best).argmax(axis=1)
     found = [_described(record, owner, c) for c in range(len(best.share)) if (owner == c).any()]
     return GoshClusters(
         coefficient=record.coefficient,

@@ -18,7 +18,7 @@ from .scale import Scale, typical_range
 SIDE, EDGE, GAP = 250.0, 34.0, 24.0  # of a panel, of a marginal histogram, between panels
 BINS = 50
 HEAD = 22.0  # above a panel, for its title
-LEVELS = 6  # of opacity
+LEVELS, FAINT = 6, 0.4  # steps of opacity of the density; opacity of the histograms
 NAMES, BARS, BETWEEN, ROW = (
     150.0,
     110.0,
@@ -37,22 +37,25 @@ class _Grid:
     y: np.ndarray
 
 
-def _parts(record: Gosh) -> list[tuple[str, np.ndarray]]:
-    """Title and subsets (F,) of each panel."""
+_Part = tuple[str, np.ndarray, str]  # title, subsets (F,) and tone of a panel
+
+
+def _parts(record: Gosh) -> list[_Part]:
+    """One panel, or one in a tone of its own for each way of holding the highlighted studies."""
     usable = np.isfinite(record.estimate) & np.isfinite(record.i2)
     if not record.highlight:
-        return [("", usable)]
+        return [("", usable, "mark")]
     first = record.highlight[0]
     held = record.includes(first)
     if len(record.highlight) == 1:
-        return [(f"with {first}", usable & held), (f"without {first}", usable & ~held)]
+        return [(f"with {first}", usable & held, "group1"), (f"without {first}", usable & ~held, "group2")]
     second = record.highlight[1]
     also = record.includes(second)
     return [
-        ("with both", usable & held & also),
-        (f"with {first} only", usable & held & ~also),
-        (f"with {second} only", usable & ~held & also),
-        ("with neither", usable & ~held & ~also),
+        ("with both", usable & held & also, "group1"),
+        (f"with {first} only", usable & held & ~also, "group3"),
+        (f"with {second} only", usable & ~held & also, "group4"),
+        ("with neither", usable & ~held & ~also, "group2"),
     ]
 
 
@@ -64,7 +67,7 @@ def _grid(record: Gosh) -> _Grid:
     return _Grid(np.linspace(low - pad, high + pad, BINS + 1), np.linspace(0.0, 100.0, BINS + 1))
 
 
-def _cells(plane: Plane, grid: _Grid, counts: np.ndarray) -> list[Item]:
+def _cells(plane: Plane, grid: _Grid, counts: np.ndarray, tone: str) -> list[Item]:
     """Bins as squares, darker where there are more subsets (logarithmic, `LEVELS` steps)."""
     items: list[Item] = []
     most = counts.max()
@@ -75,28 +78,28 @@ def _cells(plane: Plane, grid: _Grid, counts: np.ndarray) -> list[Item]:
         box = rectangle(
             plane.x.at(grid.x[i]), plane.y.at(grid.y[j + 1]), plane.x.at(grid.x[i + 1]), plane.y.at(grid.y[j])
         )
-        items.append(Shape(box, "mark", opacity=(0.12 + 0.88 * level[i, j] / LEVELS)))
+        items.append(Shape(box, tone, opacity=(0.12 + 0.88 * level[i, j] / LEVELS)))
     return items
 
 
-def _margins(plane: Plane, grid: _Grid, counts: np.ndarray) -> list[Item]:
+def _margins(plane: Plane, grid: _Grid, counts: np.ndarray, tone: str) -> list[Item]:
     """Histograms of the estimates above the panel and of I^2 to the right of it."""
     items: list[Item] = []
     above, right = counts.sum(axis=1), counts.sum(axis=0)
     for i in np.flatnonzero(above):
         top = plane.top - 3 - (EDGE - 6) * above[i] / above.max()
         box = rectangle(plane.x.at(grid.x[i]), top, plane.x.at(grid.x[i + 1]), plane.top - 3)
-        items.append(Shape(box, "soft"))
+        items.append(Shape(box, tone, opacity=FAINT))
     for j in np.flatnonzero(right):
         end = plane.x.end + 3 + (EDGE - 6) * right[j] / right.max()
         box = rectangle(plane.x.end + 3, plane.y.at(grid.y[j + 1]), end, plane.y.at(grid.y[j]))
-        items.append(Shape(box, "soft"))
+        items.append(Shape(box, tone, opacity=FAINT))
     return items
 
 
-def _panel(record: Gosh, grid: _Grid, part: tuple[str, np.ndarray], place: tuple[float, float]) -> list[Item]:
+def _panel(record: Gosh, grid: _Grid, part: _Part, place: tuple[float, float]) -> list[Item]:
     """One density with its margins; `place` is the left end and top of the plane."""
-    title, rows = part
+    title, rows, tone = part
     left, top = place
     plane = Plane(
         Scale(float(grid.x[0]), float(grid.x[-1]), left, left + SIDE), Scale(0.0, 100.0, top + SIDE, top)
@@ -104,7 +107,7 @@ def _panel(record: Gosh, grid: _Grid, part: tuple[str, np.ndarray], place: tuple
     x = np.clip(record.estimate[rows].astype(float), grid.x[0], grid.x[-1])
     y = np.clip(record.i2[rows].astype(float), 0.0, 100.0)
     counts = np.histogram2d(x, y, bins=(grid.x, grid.y))[0]
-    items = _cells(plane, grid, counts) + _margins(plane, grid, counts)
+    items = _cells(plane, grid, counts, tone) + _margins(plane, grid, counts, tone)
     items += vertical_line(plane, float(record.whole[0]), tone="summary", dash=(3.0, 2.2))
     level = plane.y.at(float(record.whole[2]))
     items.append(Line(((plane.x.start, level), (plane.x.end, level)), "summary", 0.7, (3.0, 2.2)))
@@ -140,7 +143,7 @@ def gosh_density(record: Gosh) -> Layout:
         notes.append(f"{count(beyond)} subsets lie beyond the axis and are drawn at its edge.")
     rows = (len(parts) + columns - 1) // columns
     foot, bottom = footnotes(notes, MARGIN + HEAD + EDGE - 8 + rows * step_y - HEAD - EDGE, width)
-    middle = typical_range(record.estimate[np.isfinite(record.estimate)].astype(float).tolist())
+    middle = typical_range(record.estimate[np.isfinite(record.estimate)])
     alt = (
         f"Density of {count(len(record))} subsets of {len(record.studies)} studies by estimate and I²: "
         f"estimates from {number(middle[0])} to {number(middle[1])}"
@@ -150,7 +153,7 @@ def gosh_density(record: Gosh) -> Layout:
     return Layout("gosh", title, alt, width, bottom, (*items, *foot), _twin(record, parts))
 
 
-def _twin(record: Gosh, parts: list[tuple[str, np.ndarray]]) -> Table:
+def _twin(record: Gosh, parts: list[_Part]) -> Table:
     """Counts and quartiles of each panel."""
     columns = (
         TableColumn("part", "Subsets"),
@@ -162,7 +165,7 @@ def _twin(record: Gosh, parts: list[tuple[str, np.ndarray]]) -> Table:
         ),
     )
     rows: list[tuple[Cell, ...]] = []
-    for title, rows_in in parts:
+    for title, rows_in, _ in parts:
         cells = [
             float(np.quantile(values[rows_in], q)) if rows_in.any() else float("nan")
             for values in (record.estimate, record.i2)

@@ -55,12 +55,13 @@ def tick_digits(values: Sequence[float]) -> int:
     return 6
 
 
-def typical_range(values: Sequence[float]) -> tuple[float, float]:
+def typical_range(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Smallest and largest value that are not far outliers (4 interquartile ranges beyond the quartiles)."""
     q1, q3 = np.quantile(values, (0.25, 0.75))
     reach = 4 * max(q3 - q1, 0.25 * max(abs(q1), abs(q3)), 1e-12)
-    kept = [v for v in values if q1 - reach <= v <= q3 + reach]
-    return min(kept), max(kept)
+    kept = np.asarray(values, dtype=float)
+    kept = kept[(q1 - reach <= kept) & (kept <= q3 + reach)]
+    return float(kept.min()), float(kept.max())
 
 
 def axis_range(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..base.format import count, number, plural
@@ -12,6 +14,7 @@ from .text import to_text
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 NAMED = 3  # studies named for each cluster
+LONG = 30  # studies that `print` shows
 
 
 def gosh_table(record: Gosh) -> Table:
@@ -89,7 +92,11 @@ def clusters_table(record: GoshClusters) -> Table:
 
 @show.register
 def _(record: Gosh) -> str:
-    return "\n".join(to_text(table, width=WIDTH) for table in (gosh_table(record), driven_table(record)))
+    driven = driven_table(record)
+    more = len(driven.rows) - LONG
+    if more > 0:
+        driven = replace(driven, rows=driven.rows[:LONG], notes=(f"... and {more:,} that change less.",))
+    return "\n".join(to_text(table, width=WIDTH) for table in (gosh_table(record), driven))
 
 
 @show.register

@@ -8,13 +8,18 @@ from ..records.table import Cell
 from .show import WIDTH, show
 from .text import to_text
 
-WHAT = {"moderators": "rows of the moderators exchanged between {}s", "signs": "signs of {}s flipped"}
+WHAT = {"moderators": "rows of the moderators exchanged between {}", "signs": "signs of {} flipped"}
 TAILS = {
     "two-sided": "two-sided",
     "two-sided-doubled": "two-sided (twice the smaller tail)",
     "greater": "larger values",
     "less": "smaller values",
 }
+
+
+def _units(unit: str) -> str:
+    """The plural of what is arranged: effects, studies, or the clusters of another column."""
+    return {"effect": "effects", "study": "studies"}.get(unit, f"{unit} clusters")
 
 
 def permutation_table(record: PermutationTest) -> Table:
@@ -39,7 +44,7 @@ def permutation_table(record: PermutationTest) -> Table:
         rows.pop()  # the omnibus test of a mean is the test of the mean
     rows = [row[: len(columns)] for row in rows]
     how = "all" if record.exact else f"{count(record.iterations)} random of"
-    text = f"{how} {large_count(record.possible)} arrangements, {WHAT[record.arranged].format(record.unit)}; {TAILS[record.alternative]}."
+    text = f"{how} {large_count(record.possible)} arrangements, {WHAT[record.arranged].format(_units(record.unit))}; {TAILS[record.alternative]}."
     notes = [text[0].upper() + text[1:]]
     if record.failed:
         notes.append(f"{plural(record.failed, 'arrangement')} could not be fitted and count as extreme.")
@@ -59,5 +64,5 @@ def _(record: PermutationInterval) -> str:
     reason = f" {record.reason[0].upper()}{record.reason[1:]}." if record.reason else ""
     return (
         f"{record.name} {number(record.estimate, 4)}, {100 * record.level:g}% permutation interval {interval(record.low, record.high, 4)} "
-        f"({how} arrangements of {record.unit}s).{reason}\n"
+        f"({how} arrangements of {_units(record.unit)}).{reason}\n"
     )
