@@ -66,9 +66,10 @@ def many_tests(fit: Fit, y: np.ndarray, theta: np.ndarray, *, tests: tuple[str, 
     InputError ``clusters-not-independent``, ``one-cluster`` (a robust test needs more), ``singular``.
     """
     cluster = partition(fit.effects, (fit.spec.cluster,))
-    if any(t in CORRECTIONS for t in tests) and np.max(cluster) == 0:
+    robust = any(t in CORRECTIONS for t in tests)
+    if robust and np.max(cluster) == 0:
         raise InputError("All effects are of one cluster: there is no robust test.", code="one-cluster")
-    design = _design(fit, cluster)
+    design = _design(fit, cluster if robust else None)
     n, p = len(y), fit.design.matrix.shape[1]
     found = {
         t: ManyTests(np.full((n, p), np.nan), np.full((n, p), np.nan), np.full((n, p), np.nan)) for t in tests
@@ -82,7 +83,8 @@ def many_tests(fit: Fit, y: np.ndarray, theta: np.ndarray, *, tests: tuple[str, 
     return found
 
 
-def _design(fit: Fit, cluster: np.ndarray) -> _Design:
+def _design(fit: Fit, cluster: np.ndarray | None) -> _Design:
+    """Rows and places by cluster; without clusters (no robust test) by the model's own independent blocks."""
     setup = build(fit.effects, fit.design, fit.spec)
     problem, layout = setup.problem, setup.problem.layout
     blocks = layout.covariances(setup.scale_theta(fit.components.theta, -1))
@@ -90,7 +92,10 @@ def _design(fit: Fit, cluster: np.ndarray) -> _Design:
     for rows, m in blocks:
         numbered.append((rows, np.arange(start, start + m.size, dtype=float).reshape(m.shape)))
         start += m.size
-    merged = list(merged_blocks(numbered, cluster[layout.order]))
+    if cluster is None:
+        merged = [(rows[:, 0], rows, places) for rows, places in numbered]
+    else:
+        merged = list(merged_blocks(numbered, cluster[layout.order]))
     return _Design(
         setup,
         [rows for _, rows, _ in merged],
