@@ -282,7 +282,7 @@ def _alike(w: np.ndarray) -> np.ndarray:
     """(R,) all multipliers equal: the data set repeats the observed statistic, however rounding comes out."""
     if w.shape[1] > 60:
         return np.zeros(len(w), dtype=bool)
-    return np.all(w == w[:, :1], axis=1)
+    return np.asarray(np.all(w == w[:, :1], axis=1))
 
 
 def _enumerated(auxiliary: Auxiliary, m: int, replicates: int) -> bool:
