@@ -37,8 +37,9 @@ verify: $(VENV)/.dev  ## every reference case through our code; REFERENCE=DIR fo
 bench: $(VENV)/.dev  ## side by side with R where it is installed
 	$(ONE_THREAD) $(BIN)/python -m benchmarks
 
-coverage: $(VENV)/.dev  ## do the 95% intervals cover a planted truth? writes docs/coverage.md (minutes)
+coverage: $(VENV)/.dev  ## do intervals cover, do tests hold their level? writes docs/coverage.md and docs/operating-characteristics.md (minutes)
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.coverage
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.operating
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m slow
 
 docs: $(VENV)/.dev  ## the generated pages of docs/

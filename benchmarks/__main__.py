@@ -15,7 +15,16 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from . import measures, multilevel, spine, univariate
+from . import (
+    influence,
+    measures,
+    multilevel,
+    multiverse,
+    refits,
+    resampling_univariate,
+    spine,
+    univariate,
+)
 from .page import FIGURE, PAGE, page
 
 PACKAGES = ("consilience", "numpy", "scipy", "numba", "matplotlib")
@@ -89,6 +98,10 @@ def main() -> int:
         "Several effects per study": lambda: multilevel.main(
             ["--quick"] if chosen.quick else [], picture=picture
         ),
+        "One model on many data sets": refits.main,
+        "Leaving out each effect": influence.main,
+        "Permutations and subsets": resampling_univariate.main,
+        "Every combination of choices": multiverse.main,
     }
     found = {title: measured(title, run) for title, run in work.items()}
     if chosen.write:

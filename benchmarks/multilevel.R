@@ -13,6 +13,9 @@ cpu <- function(job, times) {
 models <- list(
   three = function(d) rma.mv(yi, vi, random = ~ 1 | study / row, data = d),
   big = function(d) rma.mv(yi, vi, random = ~ 1 | study / row, data = d, sparse = TRUE),
+  crossed = function(d) {
+    rma.mv(yi, vi, random = list(~ 1 | study, ~ 1 | outcome, ~ 1 | row), data = d, sparse = TRUE)
+  },
   berkey = function(d) {
     blocks <- lapply(split(d, d$study), function(s) diag(s$vi) + s$covariance[1] * (1 - diag(2)))
     rma.mv(yi, bldiag(blocks), mods = ~ outcome - 1, random = ~ outcome | study, struct = "UN", data = d)

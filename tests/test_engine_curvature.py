@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from consilience.likelihood.build import build
-from consilience.likelihood.compact import compact_objective, is_compact
 from consilience.likelihood.dense import DenseLayout
 from consilience.likelihood.gaussian import evaluate
+from consilience.likelihood.lanes import has_lanes, inverse_root, lane_model
 from consilience.models import fit
 from consilience.records import Design, Inner, Intercept, Slopes, Spec
 from engine_reference import che_covariance, dense_loglik, random_effects_data
@@ -49,8 +49,12 @@ def _differences(function, theta: np.ndarray) -> np.ndarray:
 def test_score_and_curvature_are_the_derivatives_of_the_likelihood(name: str, reml: bool) -> None:
     problem, theta = _setup(MODELS[name], seed=11)
     if isinstance(problem.layout, DenseLayout):
-        assert is_compact(problem)
-        objective = compact_objective(problem, problem.layout, reml=reml)
+        assert has_lanes(problem)
+        model = lane_model(problem, problem.layout, reml=reml)
+
+        def objective(at, derivatives):
+            return model.evaluate(at[None]).point(0)
+
     else:
 
         def objective(at, derivatives):
@@ -66,22 +70,55 @@ def test_score_and_curvature_are_the_derivatives_of_the_likelihood(name: str, re
 
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "nested"])
-def test_the_compact_form_is_the_layout_by_blocks(name: str, reml: bool) -> None:
+def test_each_lane_is_the_layout_by_blocks(name: str, reml: bool) -> None:
     problem, theta = _setup(MODELS[name], seed=5)
-    compact = compact_objective(problem, problem.layout, reml=reml)(theta, True)
-    blocks = evaluate(problem, theta, reml=reml)
-    assert compact.loglik == pytest.approx(blocks.loglik, rel=1e-13)
-    for field in ("score", "information", "curvature"):
-        ours, theirs = getattr(compact, field), getattr(blocks, field)
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10, err_msg=field)
+    model = lane_model(problem, problem.layout, reml=reml)
+    thetas = np.array([theta, 0.7 * theta, 0.1 * theta])
+    lanes = model.evaluate(thetas)
+    np.testing.assert_allclose(model.loglik(thetas), lanes.loglik, rtol=1e-13)
+    for i, one in enumerate(thetas):
+        blocks = evaluate(problem, one, reml=reml)
+        assert lanes.loglik[i] == pytest.approx(blocks.loglik, rel=1e-13)
+        for field in ("score", "information", "curvature"):
+            ours, theirs = getattr(lanes, field)[i], getattr(blocks, field)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10, err_msg=field)
+
+
+def test_lanes_of_an_uneven_design_and_uneven_variances() -> None:
+    effects = random_effects_data(8, studies=9)
+    uneven = replace(effects, v=effects.v * 10.0 ** np.linspace(-8, 0, effects.k), blocks=())
+    x = effects["x"]
+    design = Design(np.column_stack([np.ones(effects.k), x, x + 1e-5 * x**2]), ("a", "b", "c"))
+    problem = build(uneven, design, Spec((Inner("outcome", "study", "UN"),), "REML", "z")).problem
+    theta = np.full(len(problem.lower), 1e-3)
+    lanes = lane_model(problem, problem.layout, reml=True).evaluate(theta[None])
+    blocks = evaluate(problem, theta, reml=True)
+    assert lanes.loglik[0] == pytest.approx(blocks.loglik, rel=1e-11)
+    np.testing.assert_allclose(lanes.score[0], blocks.score, rtol=1e-7)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_inverse_roots_and_what_has_none(size: int) -> None:
+    rng = np.random.default_rng(size)
+    half = rng.normal(size=(4, 3, size, size))
+    a = half @ half.swapaxes(2, 3)
+    with np.errstate(all="ignore"):
+        root = inverse_root(a)
+        a[1, 2] = -a[1, 2]
+        some = inverse_root(a)
+    np.testing.assert_allclose(root, np.linalg.inv(np.linalg.cholesky(half @ half.swapaxes(2, 3))), atol=1e-9)
+    bad = ~np.isfinite(np.diagonal(some, axis1=2, axis2=3)).all(axis=2)
+    assert np.argwhere(bad).tolist() == [[1, 2]]
+    np.testing.assert_array_equal(some[~bad], root[~bad])
 
 
 def test_no_likelihood_without_a_positive_definite_covariance() -> None:
     effects = random_effects_data(3, studies=6, rho=1.0)
     spec = Spec((Inner("outcome", "study", "DIAG"),), "REML", "z")
     problem = build(effects, Design.intercept(effects.k), spec).problem
-    objective = compact_objective(problem, problem.layout, reml=True)
-    assert objective(np.full(len(problem.lower), -10.0), False) is None
+    model = lane_model(problem, problem.layout, reml=True)
+    thetas = np.array([np.full(len(problem.lower), -10.0), np.ones(len(problem.lower))])
+    assert np.isfinite(model.loglik(thetas)).tolist() == [False, True]
 
 
 def _hessian(function, at: np.ndarray, h: float) -> np.ndarray:

@@ -13,6 +13,7 @@ from consilience.likelihood.crossed import CrossedLayout
 from consilience.likelihood.dense import DenseLayout
 from consilience.likelihood.gaussian import evaluate
 from consilience.likelihood.nested import NestedLayout
+from consilience.models import fit
 from consilience.records import Design, Effects, Inner, Intercept, Known, Slopes, Spec
 from engine_reference import che_covariance, dense_loglik, random_effects_data, same
 
@@ -202,3 +203,51 @@ def test_low_rank_layout_is_the_dense_one():
             original = layout.order[rows]
             full[original[:, :, None], original[:, None, :]] = blocks
     np.testing.assert_allclose(left, right, atol=1e-12)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize(
+    "theta", [(0.4, 0.3, 0.2, 0.1), (0.0, 0.3, 0.2, 0.0), (0.4, 0.0, 0.0, 0.2), (0.0, 0.0, 0.0, 0.0)]
+)
+def test_sparse_crossed_layout_is_the_dense_one(theta: tuple[float, ...], reml: bool) -> None:
+    """Three crossed groupings: value, derivatives and coefficients of the sparse layout, the dense one and the textbook."""
+    rng = np.random.default_rng(3)
+    k = 160
+    names = ("study", "lab", "rater")
+    codes = {name: rng.integers(0, n, k) for name, n in zip(names, (50, 20, 6), strict=True)}
+    columns = {name: code.astype(str).astype(object) for name, code in codes.items()}
+    columns["x"] = rng.normal(size=k)
+    effects = Effects(rng.normal(size=k), rng.uniform(0.05, 0.3, k), columns.pop("study"), columns=columns)
+    spec = Spec((*(Intercept((name,)) for name in names), Intercept(("row",))), "REML", "z")
+    design = _design(effects, True)
+    one, other = build(effects, design, spec), build(effects, design, spec, dense=True)
+    assert isinstance(one.problem.layout, CrossedLayout)
+    assert not isinstance(one.problem.layout.z, np.ndarray)
+    working = one.scale_theta(np.array(theta), -1)
+    a, b = (evaluate(setup.problem, working, reml=reml) for setup in (one, other))
+    assert a.loglik == pytest.approx(b.loglik, rel=1e-12)
+    for field in ("score", "information", "coefficients", "flat"):
+        np.testing.assert_allclose(getattr(a, field), getattr(b, field), rtol=1e-9, atol=1e-9, err_msg=field)
+    assert a.factor.trace_inverse() == pytest.approx(b.factor.trace_inverse(), rel=1e-10)
+    m = np.diag(effects.v + theta[3])
+    for name, size in zip(names, theta[:3], strict=True):
+        m += size * same(codes[name])
+    value, _, _ = dense_loglik(effects.y, design.matrix, m, reml=reml)
+    sized = k - (2 if reml else 0)
+    assert a.loglik - sized * one.exponent * np.log(2.0) == pytest.approx(value, rel=1e-11)
+
+
+def test_a_fit_of_crossed_intercepts_has_no_slope_left_at_a_variance_of_zero() -> None:
+    rng = np.random.default_rng(8)
+    k = 400
+    columns = {"lab": rng.integers(0, 60, k).astype(str).astype(object)}
+    study = rng.integers(0, 90, k)
+    y = rng.normal(size=k) * 0.3 + rng.normal(size=90)[study] * 0.5
+    effects = Effects(y, np.full(k, 0.1), study.astype(str).astype(object), columns=columns)
+    spec = Spec((Intercept(("study",)), Intercept(("lab",)), Intercept(("row",))), "REML", "z")
+    setup = build(effects, Design.intercept(k), spec)
+    assert isinstance(setup.problem.layout, CrossedLayout)
+    found = fit(effects, spec)
+    assert found.optimum.status == "boundary"
+    assert found.optimum.score < 1e-6
+    assert found.components["row"] == 0.0

@@ -103,7 +103,7 @@ def test_every_reference_is_cited_and_every_citation_has_its_reference(prisma):
     for entry in listed:
         author, year = entry.split()[0], re.search(r"\b((?:19|20)\d\d)[;:]", entry).group(1)
         assert re.search(rf"{author}[^()]*\(?{year}", text), entry
-    cited = re.findall(r"([A-Z][a-z]+)(?: & [A-Z][a-z]+)?(?: et al\.)? \(?(\d{4})\b", text)
+    cited = re.findall(r"([A-Z][A-Za-z]+)(?: & [A-Z][A-Za-z]+)?(?: et al\.)? \(?(\d{4})\b", text)
     for author, year in cited:
         known = [entry for entry in listed if entry.startswith(author) and year in entry]
         assert known or author == "PRISMA", (author, year)

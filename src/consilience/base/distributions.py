@@ -50,6 +50,11 @@ def normal_isf(p: Any) -> Any:
     return -_special().ndtri(p)
 
 
+def log_gamma(x: Any) -> Any:
+    """log Gamma(x)."""
+    return _special().gammaln(x)
+
+
 def _has_infinite(df: Any) -> bool:
     return bool(np.any(np.isinf(df)))
 
@@ -174,6 +179,11 @@ def f_ppf(p: Any, df1: Any, df2: Any) -> Any:
     if not _has_infinite(df2):
         return found[()]
     return np.where(np.isinf(df2), chi2_ppf(p, df1) / df1, found)[()]
+
+
+def beta_ppf(p: Any, a: Any, b: Any) -> Any:
+    """The x with P(B <= x) = p for a beta distribution with parameters a and b."""
+    return _special().betaincinv(a, b, p)
 
 
 def f_logsf(x: Any, df1: Any, df2: Any) -> Any:

@@ -34,6 +34,8 @@ def dependent_columns(x: np.ndarray, tolerance: float = RANK_TOLERANCE) -> list[
     Scale-free: each column is compared with what is left of it after the earlier ones (QR of unit columns).
     """
     k, p = x.shape
+    if p == 1:
+        return [] if x.any() else [0]
     largest = np.max(np.abs(x), axis=0, initial=0.0)
     unit = x / np.where(largest > 0, largest, 1.0)
     norms = np.linalg.norm(unit, axis=0)

@@ -15,6 +15,7 @@ from .calibrate import calibrate
 from .check import check
 from .example import example
 from .init import init
+from .multiverse import multiverse
 from .run import run
 
 INTERNAL_ERROR = 70
@@ -32,6 +33,7 @@ Start here:
   consilience run ./immune              check, compute, write the report
   consilience init ./my-review          your own: commented protocol and tables
   consilience check ./my-review         every problem, by file, row and column
+  consilience multiverse ./my-review    the answer under every combination of defensible choices
   consilience calibrate ./my-review     how often such a review is right
 
 Exit codes: 0 done; 1 the protocol or the data have errors (all are listed); 2 wrong usage.
@@ -63,7 +65,7 @@ def options(
     """Options before the command."""
 
 
-for command in (init, check, run, calibrate, example):
+for command in (init, check, run, multiverse, calibrate, example):
     app.command()(command)
 
 

@@ -37,7 +37,7 @@ def choice_for(comparison: Comparison, rule: OutcomeRule, r: RChoice, filled: Fi
 
 
 def trial_effects(
-    reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None
+    reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None, prefer: str = ""
 ) -> Effects:
     """Pretest-posttest-control g of every comparison that the trials' printed numbers allow.
 
@@ -53,6 +53,7 @@ def trial_effects(
     r : which end of each outcome's assumed pre-post correlation to use, or one number for all of them; reported and
         derived correlations do not move.
     rho : correlation of effects whose dependence is unknown; None = the plan's.
+    prefer : a group of routes (``route_group`` of an effect) that goes before the order above; "" = none.
 
     Returns
     -------
@@ -61,11 +62,11 @@ def trial_effects(
 
     Source: Morris (2008); the formula of each route is in `routes_arms` and `routes_contrasts`.
     """
-    return trial_workings(reported, plan, r=r, rho=rho).effects
+    return trial_workings(reported, plan, r=r, rho=rho, prefer=prefer).effects
 
 
 def trial_workings(
-    reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None
+    reported: Reported, plan: Plan, *, r: RChoice = "assumed", rho: float | None = None, prefer: str = ""
 ) -> Workings:
     """`trial_effects` together with every way that was tried and the numbers it went through."""
     cells, pairing, numbers, filled, more = printed_numbers(reported, plan)
@@ -83,7 +84,7 @@ def trial_workings(
             ways, _ = _ways(comparison, filled.cells, more or numbers, choice)
             ways = [filled.marked(way, comparison) for way in ways]
             failed = [replace(f, reason=f.reason + filled.why_not(comparison)) for f in failed]
-        ways = mark_r(ways)
+        ways = sorted(mark_r(ways), key=lambda way: way.group != prefer)
         failures.extend((comparison.study, comparison.outcome, f) for f in _explained(failed, ways))
         groups.append((comparison, rule, range(len(candidates), len(candidates) + len(ways))))
         candidates.extend(ways)

@@ -159,10 +159,14 @@ def _omnibus(working: Working, design: Design, reference: Reference) -> TestResu
         return _one_coefficient(working, reference, columns) or robust_wald(
             reference.robust, rows, working.beta[columns]
         )
-    part = reference.covariance[np.ix_(columns, columns)]
+    part = reference.covariance[columns][:, columns]
     if not np.isfinite(part).all():
         return None
-    statistic = float(working.beta[columns] @ np.linalg.solve(part, working.beta[columns]))
+    if q == 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = float(np.square(working.beta[columns[0]]) / part[0, 0])
+    else:
+        statistic = float(working.beta[columns] @ np.linalg.solve(part, working.beta[columns]))
     df2 = float(np.min(reference.df[columns]))
     if np.isinf(df2):
         return TestResult("Wald chi-squared", statistic, q, np.inf, float(chi2_sf(statistic, q)))

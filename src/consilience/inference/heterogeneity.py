@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.distributions import chi2_sf
 from ..base.errors import InputError
-from ..likelihood.batch import BatchFit
+from ..likelihood.batch_fit import BatchFit
 from ..records import Fit, Heterogeneity, TestResult
 
 

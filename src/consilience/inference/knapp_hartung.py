@@ -13,7 +13,7 @@ import numpy as np
 from ..base.distributions import chi2_sf, f_sf, normal_isf, t_isf, t_two_sided
 from ..base.errors import InputError
 from ..base.options import choose
-from ..likelihood.batch import BatchFit
+from ..likelihood.batch_fit import BatchFit
 from ..records import Coefficients, Fit, TestResult
 
 UNIVARIATE_TESTS = {
@@ -45,16 +45,8 @@ def wald(batch: BatchFit, *, test: str = "z", level: float = 0.95) -> Wald:
     other weights, and takes t with k - p degrees of freedom; NaN where k = p.
     """
     choose(test, UNIVARIATE_TESTS, what="Test")
-    df = np.where(batch.df > 0, batch.df.astype(float), np.nan)
-    covariance, root = batch.covariance, batch.root
-    if test.startswith("knapp-hartung"):
-        factor = batch.q_tau / df
-        if test.endswith("floor"):
-            factor = np.maximum(factor, 1.0)
-        covariance = covariance * factor[:, None, None]
-        root = root * np.sqrt(factor)[:, None, None]
-    if test == "z":
-        df = np.full(len(df), np.inf)
+    covariance, factor, df = tested_covariance(batch, test=test)
+    root = batch.root if factor is None else batch.root * np.sqrt(factor)[:, None, None]
     se = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
     tail = (1 - level) / 2
     quantile = np.full((1, 1), normal_isf(tail)) if test == "z" else t_isf(tail, df)[:, None]
@@ -71,6 +63,19 @@ def wald(batch: BatchFit, *, test: str = "z", level: float = 0.95) -> Wald:
         ci_low=batch.coefficients - half,
         ci_high=batch.coefficients + half,
     )
+
+
+def tested_covariance(batch: BatchFit, *, test: str) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Covariance (F, p, p) by a test, what it was multiplied with (F,) (None: nothing), degrees of freedom (F,)."""
+    if test == "z":
+        return batch.covariance, None, np.full(len(batch.ok), np.inf)
+    df = np.where(batch.df > 0, batch.df.astype(float), np.nan)
+    if not test.startswith("knapp-hartung"):
+        return batch.covariance, None, df
+    factor = batch.q_tau / df
+    if test.endswith("floor"):
+        factor = np.maximum(factor, 1.0)
+    return batch.covariance * factor[:, None, None], factor, df
 
 
 def coefficients_of(

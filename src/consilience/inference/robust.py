@@ -87,15 +87,16 @@ def _adjusted(kind: Correction, group: Clusters, a: np.ndarray, spread: np.ndarr
     if kind == "CR3":
         # (I - H_jj)'^-1 W X = W X (I - X'W X)^-1 by the push-through identity
         inside = np.swapaxes(group.x, 1, 2) @ group.wx
-        result: np.ndarray = group.wx @ _pseudo_inverse(np.eye(inside.shape[1]) - inside)
+        result: np.ndarray = group.wx @ pseudo_inverse(np.eye(inside.shape[1]) - inside)
         return result
     return group.wx
 
 
-def _pseudo_inverse(x: np.ndarray) -> np.ndarray:
+def pseudo_inverse(x: np.ndarray) -> np.ndarray:
+    """Inverse of symmetric matrices (..., p, p) without the directions that full leverage empties."""
     values, vectors = np.linalg.eigh(x)
     inverse = np.where(values > FULL_LEVERAGE, 1.0 / np.where(values > FULL_LEVERAGE, values, 1.0), 0.0)
-    result: np.ndarray = (vectors * inverse[:, None, :]) @ np.swapaxes(vectors, 1, 2)
+    result: np.ndarray = (vectors * inverse[..., None, :]) @ np.swapaxes(vectors, -1, -2)
     return result
 
 

@@ -14,12 +14,12 @@ SPREAD = 1e6  # ratio of weights from which the basis is orthonormalised twice
 class once:
     """An attribute computed at first use. (functools.cached_property takes a lock that costs more than the sums.)"""
 
-    def __init__(self, compute: Callable[[Any], np.ndarray]) -> None:
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
         self.compute, self.name, self.__doc__ = compute, compute.__name__, compute.__doc__
 
-    def __get__(self, owner: Any, kind: type | None = None) -> np.ndarray:
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
         if owner is None:
-            return self  # type: ignore[return-value]
+            return self
         value = owner.__dict__[self.name] = self.compute(owner)
         return value
 
@@ -60,7 +60,7 @@ class Basis:
             products = (basis[which, :, study][:, None, :] @ basis)[:, 0]
             products[which, study] = 0.0
             left[heavy] = (products * products).sum(axis=-1) / self.leverage[heavy]
-        return left
+        return np.asarray(left)
 
     def inner(self, values: np.ndarray) -> np.ndarray:
         """(..., p) products of each row of Q with values (..., K)."""
@@ -89,3 +89,36 @@ def square_trace(q: np.ndarray, left: np.ndarray, w1: np.ndarray, w2: np.ndarray
 def combined(rows: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """(..., K) rows (..., p, K) times coefficients (..., p)."""
     return np.asarray((coefficients[..., None, :] @ rows)[..., 0, :])
+
+
+def lane_inner(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(...) sum over the first axis of a * b."""
+    return np.asarray(np.einsum("k...,k...->...", a, b))
+
+
+def lane_orthonormal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal q (p, K, F) and upper-triangular r (p, p, F) with x (p, K, F) = r'q, by Gram-Schmidt done twice.
+
+    A column that depends on those before it leaves a diagonal of r near zero.
+    """
+    q, r = np.array(x), np.zeros((len(x), len(x), x.shape[-1]))
+    for j in range(len(q)):
+        for _ in range(2):
+            for i in range(j):
+                along = lane_inner(q[i], q[j])
+                r[i, j] += along
+                q[j] -= along * q[i]
+        r[j, j] = np.sqrt(lane_inner(q[j], q[j]))
+        q[j] /= np.where(r[j, j] > 0, r[j, j], 1.0)
+    return q, r
+
+
+def triangular_inverse(r: np.ndarray) -> np.ndarray:
+    """Inverses (p, p, ...) of the upper-triangular r (p, p, ...)."""
+    inverse = np.zeros_like(r)
+    for j in range(len(r)):
+        inverse[j, j] = 1 / r[j, j]
+        for i in range(j - 1, -1, -1):
+            total = sum(r[i, m] * inverse[m, j] for m in range(i + 1, j + 1))
+            inverse[i, j] = -total * inverse[i, i]
+    return inverse

@@ -14,10 +14,10 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.linalg import binary_exponent, dependent_columns
 from ..records import Design, Effects, Spec
-from .crossed import CrossedLayout, loading
+from .crossed import crossed_layout
 from .dense import components, dense_layout
 from .gaussian import Layout, Problem
-from .nested import nested_layout
+from .nested import NestedLayout, nested_layout
 from .structures import Parameter
 from .terms import RandomTerm, column_codes, random_terms
 
@@ -61,11 +61,12 @@ def build(effects: Effects, design: Design, spec: Spec, *, dense: bool = False) 
     """
     check_rows(effects, design)
     positive = effects.v[effects.v > 0]
-    exponent = -binary_exponent(float(np.median(positive)) if len(positive) else 1.0) // 2
+    typical = float(np.median(positive)) if len(positive) else 1.0
+    exponent = -binary_exponent(typical) // 2
     y, v = np.ldexp(effects.y, exponent), np.ldexp(effects.v, 2 * exponent)
     blocks = sized_blocks(effects, exponent)
     x, column_exponents = _scaled_design(design.matrix)
-    offset, rest = _first_fit(x, y, v)
+    offset, rest = _first_fit(x, y, v, typical=float(np.ldexp(typical, 2 * exponent)))
     terms = random_terms(effects, spec.terms)
     parameters = tuple(p for term in terms for p in term.parameters)
     layout, twins = (
@@ -77,7 +78,7 @@ def build(effects: Effects, design: Design, spec: Spec, *, dense: bool = False) 
         y=layout.to_working(rest),
         x=layout.to_working(x),
         layout=layout,
-        logdet_xx=2.0 * float(np.sum(np.log(np.abs(np.diag(r))))) if design.matrix.shape[1] else 0.0,
+        logdet_xx=2.0 * float(np.sum(np.log(np.abs(r.diagonal())))) if design.matrix.shape[1] else 0.0,
         lower=np.array([p.lower for p in parameters]),
         upper=np.array([p.upper for p in parameters]),
         fixed=np.ldexp(
@@ -138,14 +139,16 @@ def _scaled_design(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.ldexp(x, -exponents), exponents
 
 
-def _first_fit(x: np.ndarray, y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _first_fit(
+    x: np.ndarray, y: np.ndarray, v: np.ndarray, *, typical: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients by inverse-variance weights and what they leave; the second pass removes the first's rounding."""
-    floor = float(np.median(v)) * 1e-6
-    root = 1.0 / np.sqrt(np.maximum(v, floor if floor > 0 else 1.0))
+    root = 1.0 / np.sqrt(np.maximum(v, 1e-6 * typical))
     q, r = np.linalg.qr(x * root[:, None])
+    inverse = np.linalg.inv(r)
     offset, rest = np.zeros(x.shape[1]), y
     for _ in range(2):
-        step = np.linalg.solve(r, q.T @ (rest * root))
+        step = inverse @ (q.T @ (rest * root))
         offset, rest = offset + step, rest - x @ step
     return offset, rest
 
@@ -232,18 +235,29 @@ def _layout(
         t.outer is not None for t, k in zip(terms, kinds, strict=True) if k == "matrix"
     ):
         return dense_layout(v, blocks, terms)
-    extras = [t for t, base in zip(terms, is_base, strict=True) if not base]
-    component = components(len(v), blocks, [t.outer for t in terms])
-    rank = sum(int(np.max(t.outer)) + 1 if t.outer is not None else len(t.matrix) for t in extras)
-    if np.sum(np.bincount(component).astype(float) ** 3) <= 4.0 * len(v) * rank**2:
-        return dense_layout(v, blocks, terms)
     base = nested_layout(v, group, blocks=blocks, parameters=names)
-    return CrossedLayout(
+    return _crossed(base, terms, is_base, blocks=blocks) or dense_layout(v, blocks, terms)
+
+
+def _crossed(
+    base: NestedLayout, terms: list[RandomTerm], is_base: list[bool], *, blocks: Sized
+) -> Layout | None:
+    """The layout of a nested part and other terms; None if blocks of rows are cheaper."""
+    extras = [t for t, own in zip(terms, is_base, strict=True) if not own]
+    k = len(base.order)
+    component = components(k, blocks, [t.outer for t in terms])
+    rank = sum(int(np.max(t.outer)) + 1 if t.outer is not None else len(t.matrix) for t in extras)
+    sparse = not blocks and all(t.outer is not None for t in extras)
+    if np.sum(np.bincount(component).astype(float) ** 3) <= 4.0 * rank**2 * (rank if sparse else k):
+        return None
+    return crossed_layout(
         base,
-        [base.to_working(loading(t.outer, t.inner, t.matrix)) for t in extras],
-        tuple(i for i, own in enumerate(is_base) if own),
-        tuple(i for i, own in enumerate(is_base) if not own),
-        component,
+        [(t.outer, t.inner, t.matrix) for t in extras],
+        slots=(
+            tuple(i for i, own in enumerate(is_base) if own),
+            tuple(i for i, own in enumerate(is_base) if not own),
+        ),
+        component=component,
     )
 
 

@@ -14,8 +14,8 @@ from itertools import islice, product
 
 import numpy as np
 
-from .search import At, maximise
-from .weighted import Problem
+from .search import maximise
+from .weighted import At, Problem
 
 SHIFTS, SLOPES = (0.0, -2.0, 2.0), (0.0, -1.5, 1.5)
 MOST_STEPS, MOST_HALVINGS, MOST_STARTS = 300, 40, 60

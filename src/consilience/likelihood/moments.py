@@ -25,8 +25,8 @@ import numpy as np
 
 from ..base.distributions import chi2_ppf
 from .quadratic import solve_generalised_q
-from .search import At, refine
-from .weighted import Problem, trace_pdpd
+from .search import refine
+from .weighted import At, Problem, trace_pdpd
 
 Weights = np.ndarray | None
 Found = tuple[np.ndarray, np.ndarray]  # tau2 (F,), steps (F,)
@@ -56,7 +56,7 @@ def solve_q(problem: Problem, target: np.ndarray) -> tuple[np.ndarray, np.ndarra
         def excess(at: At, lanes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return np.log(at.rss / goal[lanes]), -at.square / at.rss
 
-        tau2[rows], steps[rows] = refine(part, np.zeros(len(rows)), limit, excess)
+        tau2[rows], steps[rows] = refine(part, (np.zeros(len(rows)), limit), excess)
     return tau2, steps
 
 

@@ -15,15 +15,15 @@ import numpy as np
 from ..base.errors import InputError
 from ..records import Optimum
 from .build import Setup
-from .compact import compact_objective, is_compact
+from .climb_lanes import climb_lanes
 from .dense import DenseLayout
 from .gaussian import Evaluation, Problem, evaluate
-from .nested import NestedLayout
-from .nested_scan import scan_nested
+from .lanes import has_lanes, lane_model
 from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, maximise
 from .terms import SHAPES, RandomTerm
 
 FLAT = 1e-9  # visible share of a parameter below which the fixed part hides it
+MOST_LANES, MOST_RANKED = 8, 40  # climbs at once, chosen from so many of the highest starting points
 MANY_ROWS = 20_000  # beyond this the likelihood is as good as unimodal and one climb is enough
 Method = Literal["REML", "ML", "EE"]
 Hidden = tuple[tuple[int, str], ...]
@@ -58,7 +58,7 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     InputError ``singular`` if the covariance of the effects is singular whatever the components are.
     """
     problem, reml = setup.problem, method == "REML"
-    hidden = () if method == "EE" else _hidden(setup)
+    hidden = () if method == "EE" else hidden_parameters(setup)
     fixed = problem.fixed.copy()
     nothing = np.isnan(fixed) if method == "EE" else np.isin(np.arange(len(fixed)), [i for i, _ in hidden])
     fixed[nothing] = np.clip(0.0, problem.lower, problem.upper)[nothing]
@@ -69,19 +69,16 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         at = _existing(evaluate(problem, fixed, reml=reml))
         status: Literal["not-identified", "fixed"] = "not-identified" if hidden else "fixed"
         return Solution(fixed, at, Optimum(status), hidden, np.full((len(fixed),) * 2, np.nan))
-    objective = _objective(problem, reml=reml)
-    best: Maximum | None = None
-    climbs = 1
-    if start is not None:
-        best = climb(objective, start, box)
-    if best is None or best.score > SCORE_TOLERANCE:
-        starts = starting_points(setup, free, fixed=fixed, objective=objective, reml=reml)
-        best, climbs = maximise(objective, starts, box, most_climbs=_most_climbs(problem, free))
+    best, climbs = (_search_lanes if has_lanes(problem) else _search)(setup, box, start=start, reml=reml)
     if best is None:
         _existing(None)
         raise AssertionError
     found = best.evaluation
-    full = found if isinstance(found, Evaluation) else _existing(evaluate(problem, best.theta, reml=reml))
+    full = (
+        found
+        if isinstance(found, Evaluation)
+        else _existing(evaluate(problem, best.theta, reml=reml, derivatives=False))
+    )
     unseen = _unseen(setup)
     optimum = _optimum(setup, best, climbs, nothing=bool(hidden or unseen))
     return Solution(best.theta, full, optimum, hidden, _information(best, free), unseen)
@@ -97,11 +94,57 @@ def _information(best: Maximum, free: np.ndarray) -> np.ndarray:
     return result
 
 
-def _objective(problem: Problem, *, reml: bool) -> Objective:
-    """The likelihood in the form that is cheapest to search."""
-    if isinstance(problem.layout, DenseLayout) and is_compact(problem):
-        return compact_objective(problem, problem.layout, reml=reml)
-    return lambda theta, derivatives: evaluate(problem, theta, reml=reml, derivatives=derivatives)
+def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> tuple[Maximum | None, int]:
+    """The best maximum and the number of climbs, one climb after the other."""
+    problem = setup.problem
+
+    def objective(theta: np.ndarray, derivatives: bool) -> Evaluation | None:
+        return evaluate(problem, theta, reml=reml, derivatives=derivatives)
+
+    if start is not None:
+        best = climb(objective, start, box)
+        if best is not None and best.score <= SCORE_TOLERANCE:
+            return best, 1
+    points = starting_points(setup, box)
+    values = _scan(problem, points, objective=objective, reml=reml)
+    return maximise(
+        objective, _ranked(setup, box, points, values), box, most_climbs=_most_climbs(problem, box)
+    )
+
+
+def _search_lanes(
+    setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool
+) -> tuple[Maximum | None, int]:
+    """The same with all climbs at once."""
+    problem = setup.problem
+    assert isinstance(problem.layout, DenseLayout)
+    model = lane_model(problem, problem.layout, reml=reml)
+    if start is not None:
+        found = climb_lanes(model, start[None], box)
+        if found and found[0].score <= SCORE_TOLERANCE:
+            return found[0], 1
+    points = starting_points(setup, box)
+    ranked = np.array(_ranked(setup, box, points, model.loglik(points))[:MOST_RANKED])
+    starts = ranked[_apart(model.coordinates(ranked))] if len(ranked) else ranked
+    best: Maximum | None = None
+    for one in climb_lanes(model, starts, box) if len(starts) else ():
+        if best is None or one.evaluation.loglik > best.evaluation.loglik + 1e-10:
+            best = one
+    return best, len(starts)
+
+
+def _apart(g: np.ndarray) -> list[int]:
+    """Up to `MOST_LANES` rows of g (n, C), in their order, none within a third of an earlier one."""
+    gap = np.abs(g[:, None] - g).max(axis=2)
+    size = np.abs(g).max(axis=1)
+    near = (gap < 0.35 * np.maximum(size[:, None], size)).tolist()
+    chosen: list[int] = []
+    for i, beside in enumerate(near):
+        if not any(beside[j] for j in chosen):
+            chosen.append(i)
+            if len(chosen) == MOST_LANES:
+                break
+    return chosen
 
 
 def _existing(at: Evaluation | None) -> Evaluation:
@@ -114,14 +157,10 @@ def _existing(at: Evaluation | None) -> Evaluation:
     return at
 
 
-def _most_climbs(problem: Problem, free: np.ndarray) -> int:
+def _most_climbs(problem: Problem, box: Box) -> int:
     if problem.k > MANY_ROWS:
         return 1
-    if is_compact(
-        problem
-    ):  # few effects: three climbs missed the highest maximum of 1 in 20 heteroscedastic models
-        return 6
-    return 3 if problem.k > 200 or free.sum() > 2 else 6
+    return 3 if problem.k > 200 or box.free.sum() > 2 else 6
 
 
 def _optimum(setup: Setup, best: Maximum, climbs: int, *, nothing: bool) -> Optimum:
@@ -148,7 +187,7 @@ def _singular(setup: Setup, theta: np.ndarray) -> bool:
     return False
 
 
-def _hidden(setup: Setup) -> Hidden:
+def hidden_parameters(setup: Setup) -> Hidden:
     """Free variances without information in the data, each with the reason."""
     problem = setup.problem
     names = [parameter.name for parameter in setup.parameters]
@@ -166,7 +205,8 @@ def _hidden(setup: Setup) -> Hidden:
         start = last + 1
     seeds = np.array([parameter.seed for parameter in setup.parameters])
     probe = np.where(free, np.clip(seeds, problem.lower, problem.upper), problem.fixed)
-    at = evaluate(problem, probe, reml=True) if free.any() else None
+    visible = [parameter.unit != 2 for parameter in setup.parameters]
+    at = None if np.all(visible | ~free) else evaluate(problem, probe, reml=True)
     if at is not None:
         for i in np.flatnonzero(free & (at.flat < FLAT)):
             if setup.parameters[i].unit == 2:
@@ -193,35 +233,54 @@ def _unseen(setup: Setup) -> tuple[str, ...]:
     )
 
 
-def starting_points(
-    setup: Setup, free: np.ndarray, *, fixed: np.ndarray, objective: Objective, reml: bool
-) -> list[np.ndarray]:
-    """Thetas to climb from, best first: the local maxima of a scan over total variance x division between the terms x
-    seeds of the correlations (of the whole scan, where terms are too many for divisions to have neighbours)."""
+def starting_points(setup: Setup, box: Box) -> np.ndarray:
+    """(G, q) thetas to look at: total variance x division between the terms x seeds of the correlations."""
     problem, parameters = setup.problem, setup.parameters
-    terms = sorted({p.term for p, f in zip(parameters, free, strict=True) if f})
-    simple = len(terms) <= 2 and all(p.unit == 2 for p in parameters)
-    totals, shares = _totals(problem, simple=simple), _shares(terms)
-    sets = [[p.seed for p in parameters]]
-    for n in range(max((len(p.more) for p in parameters), default=0)):
-        sets.append([p.more[n] if n < len(p.more) else p.seed for p in parameters])
+    terms = _free_terms(setup, box)
+    totals, shares = _totals(problem, simple=_is_simple(setup, box)), _shares(terms)
     units = np.array([p.unit for p in parameters])
     divided = np.array([[share.get(p.term, 0.0) for p in parameters] for share in shares])
-    grid = np.concatenate([[0.0], totals])[:, None, None]
-    size = np.where(units > 0, (grid * divided) ** (units / 2), 1.0).reshape(-1, len(parameters))
-    points = np.concatenate([np.array(seeds) * size for seeds in sets])
-    points = np.where(free, np.clip(points, problem.lower, problem.upper), fixed)
-    values = _scan(problem, points, objective=objective, reml=reml)
-    if simple:
-        values = np.where(_is_peak(values.reshape(len(totals) + 1, len(shares))).ravel(), values, -np.inf)
-    ranked = np.argsort(-values, kind="stable")
-    return [points[i] for i in ranked if np.isfinite(values[i])]
+    size = np.where(units > 0, (totals[:, None, None] * divided) ** (units / 2), 1.0)
+    seeds = _seeds(setup.terms)
+    points = (seeds[:, None] * size.reshape(-1, len(parameters))).reshape(-1, len(parameters))
+    nothing = np.where(units > 0, 0.0, seeds[0])
+    if _is_simple(setup, box):
+        points = np.concatenate([np.tile(nothing, (len(shares), 1)), points])
+    else:
+        points = np.concatenate([nothing[None], points])
+    return np.where(box.free, np.clip(points, problem.lower, problem.upper), box.lower)
+
+
+def _seeds(terms: tuple[RandomTerm, ...]) -> np.ndarray:
+    """(S, q) seeds of all terms side by side: the n-th of each, the first where a term has fewer."""
+    each = [term.structure.seeds() for term in terms]
+    most = max(len(one) for one in each)
+    return np.concatenate(
+        [np.concatenate([one, np.repeat(one[:1], most - len(one), 0)]) for one in each], axis=1
+    )
+
+
+def _free_terms(setup: Setup, box: Box) -> list[int]:
+    return sorted({p.term for p, f in zip(setup.parameters, box.free, strict=True) if f})
+
+
+def _is_simple(setup: Setup, box: Box) -> bool:
+    """Are there one or two variances only, so that the points are a grid of totals and divisions?"""
+    return len(_free_terms(setup, box)) <= 2 and all(p.unit == 2 for p in setup.parameters)
+
+
+def _ranked(setup: Setup, box: Box, points: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
+    """Thetas to climb from, best first: the local maxima of the scan (all of it, where terms are too many for divisions
+    to have neighbours)."""
+    if _is_simple(setup, box):
+        shares = len(_shares(_free_terms(setup, box)))
+        values = np.where(_is_peak(values.reshape(-1, shares)).ravel(), values, -np.inf)
+    order = np.argsort(-values, kind="stable")
+    return [points[i] for i in order if np.isfinite(values[i])]
 
 
 def _scan(problem: Problem, thetas: np.ndarray, *, objective: Objective, reml: bool) -> np.ndarray:
     """(G,) log-likelihoods, minus infinity where there is none."""
-    if isinstance(problem.layout, NestedLayout):
-        return scan_nested(problem, problem.layout, thetas, reml=reml)
     found = [objective(theta, False) for theta in thetas]
     return np.array([-np.inf if at is None else at.loglik for at in found])
 
@@ -254,7 +313,8 @@ def _totals(problem: Problem, *, simple: bool) -> np.ndarray:
     if high <= low:
         return np.array([low])
     few = not simple or problem.k > MANY_ROWS
-    return np.geomspace(low, high, 5 if few else 16 if problem.k > 500 else 24)
+    count = 5 if few else 16 if problem.k > 500 else 24
+    return np.asarray(np.exp(np.linspace(np.log(low), np.log(high), count)))
 
 
 def _shares(terms: list[int]) -> list[dict[int, float]]:

@@ -216,13 +216,8 @@ def maximise(
     """
     best: Maximum | None = None
     known: list[Maximum] = []
-    chosen: list[np.ndarray] = []
-    for start in starts:
-        if len(chosen) >= most_climbs:
-            break
-        if any(_near(start, other) for other in chosen):
-            continue
-        chosen.append(start)
+    chosen = well_separated(starts, most_climbs)
+    for start in chosen:
         found = climb(objective, start, box, known=known)
         if found is None:
             continue
@@ -231,6 +226,17 @@ def maximise(
         if best is None or found.evaluation.loglik > best.evaluation.loglik + 1e-10:
             best = found
     return best, len(chosen)
+
+
+def well_separated(starts: list[np.ndarray], most: int) -> list[np.ndarray]:
+    """Up to `most` of the starts, in their order, none near an earlier one."""
+    chosen: list[np.ndarray] = []
+    for start in starts:
+        if len(chosen) >= most:
+            break
+        if not any(_near(start, other) for other in chosen):
+            chosen.append(start)
+    return chosen
 
 
 def _arriving(theta: np.ndarray, at: Point, known: Maximum) -> bool:

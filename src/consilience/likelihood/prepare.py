@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import InputError
+from .basis import lane_orthonormal, triangular_inverse
 from .weighted import Problem
 
 RANK = 1e-7  # a column is dependent if less than this share of its length is left after the others
@@ -21,7 +22,7 @@ class Prepared:
     """A problem and its origin.
 
     problem : the rows of `ok` only, in their order.
-    order : (K, F) position of each study in the arrays as given, the most precise first.
+    order : (K, F) or (K, 1) position of each study in the arrays as given, the most precise first.
     ok : (F_all,) whether the analysis has more studies than coefficients and independent columns.
     exponent : (F,) tau^2, variances and squared effects were divided by 4^exponent.
     shift : (F,) subtracted from the effects before scaling; 0 where the design holds no constant.
@@ -39,12 +40,12 @@ class Prepared:
 
     def arranged(self, values: np.ndarray) -> np.ndarray:
         """(F_all, K) in the order of the problem: (K, F)."""
-        return np.take_along_axis(values[self.ok].T, self.order, axis=0)
+        return _arranged(values[self.ok].T, self.order)
 
     def restored(self, values: np.ndarray) -> np.ndarray:
         """(K, F) of the problem back in the order given: (F, K)."""
         result = np.empty_like(values)
-        np.put_along_axis(result, self.order, values, axis=0)
+        np.put_along_axis(result, np.broadcast_to(self.order, values.shape), values, axis=0)
         return result.T
 
     def coefficients(self, found: np.ndarray) -> np.ndarray:
@@ -62,7 +63,8 @@ def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepar
 
     Parameters
     ----------
-    y, v : (F, K) effects and sampling variances; a study is missing where v is inf or either is NaN.
+    y, v : (F, K) effects and sampling variances; a study is missing where v is inf or either is NaN. v of (K,) is
+        shared by all analyses, which is faster.
     x : (K, p) design of all analyses, (F, K, p) one for each, or None for a common mean.
 
     Raises
@@ -70,36 +72,55 @@ def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepar
     InputError ``variance-not-positive`` and ``effect-not-finite``, naming the first offending study.
     """
     y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
+    shared = v.ndim == 1
     missing = np.isnan(y) | np.isnan(v) | (v == np.inf)
     _check(y, v, missing)
-    v = np.where(missing, np.inf, v)
+    v = np.where(missing, np.inf, v)  # (F, K)
     k = (~missing).sum(axis=1)
     p = 1 if x is None else x.shape[-1]
     ok = k >= max(p, 1)
-    order = np.argsort(v, axis=1, kind="stable")
+    order = np.argsort(v.min(axis=0)[None] if shared else v, axis=1, kind="stable").T
+    basis, back, constant = None, np.ones((1, 1, 1)), np.ones((1, 1))
     if x is not None:
-        x = np.asarray(x, dtype=float)
-        basis, back, constant, full = _basis(x, missing)
+        basis, back, constant, full = _basis(np.asarray(x, dtype=float), missing)
         ok &= full
-    chosen, order = np.flatnonzero(ok), order[ok]
-    y, v = (np.take_along_axis(a[chosen], order, axis=1) for a in (y, v))
-    exponent = _exponent(v)
-    if x is None:
-        back, constant = np.ones((1, 1, 1)), np.ones((1, 1))
-        columns = None
+    if not ok.all():
+        y, v, k = y[ok], v[ok], k[ok]
+        order = order if shared else order[:, ok]
+        if basis is not None and basis.shape[-1] > 1:
+            basis, back, constant = basis[..., ok], back[ok], constant[ok]
+    y, v = _arranged(y.T, order), _arranged(v.T, order)
+    present = np.isfinite(v)
+    most = np.where(present, v, 0.0).max(axis=0)
+    if shared:
+        least, first = v.min(axis=0), y[present.argmax(axis=0), np.arange(y.shape[1])]
+        exponent = np.broadcast_to(_exponent(least.min(initial=np.inf), most.max(initial=0.0)), least.shape)
     else:
-        if len(basis) > 1:
-            basis, back, constant = basis[ok], back[ok], constant[ok]
-        columns = np.ascontiguousarray(
-            np.swapaxes(np.take_along_axis(basis, order[:, :, None], axis=1), 1, 2)
-        )
-    shift = np.where(np.isnan(constant).any(axis=1), 0.0, y[:, 0])
+        least, first, exponent = v[0], y[0], _exponent(v[0], most)
+    shift = np.where(np.isnan(constant).any(axis=1), 0.0, first)
+    v = v * np.ldexp(1.0, -2 * exponent)
+    problem = Problem(
+        y=np.where(present, (y - shift) * np.ldexp(1.0, -exponent), 0.0),
+        v=v,
+        x=None if basis is None else np.moveaxis(_arranged(basis, order), -1, 0),
+        k=k,
+        p=p,
+        least=v[0] if not shared else v.min(axis=0),
+        spread=float((most / least).max(initial=1.0)),
+        shared=v.min(axis=1, initial=np.inf) if shared else None,
+    )
     constant = np.where(np.isnan(constant), 0.0, constant)
-    y = np.where(np.isinf(v), 0.0, np.ldexp(y - shift[:, None], -exponent[:, None]))
-    v = np.ldexp(v, -2 * exponent[:, None])
-    spread = float((np.where(np.isinf(v), 0.0, v).max(axis=1) / v[:, 0]).max(initial=1.0))
-    problem = Problem(np.ascontiguousarray(y.T), np.ascontiguousarray(v.T), columns, k[ok], p, spread)
-    return Prepared(problem, np.ascontiguousarray(order.T), ok, exponent, shift, back, constant)
+    return Prepared(problem, order, ok, exponent, shift, back, constant)
+
+
+def _arranged(lanes: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """(..., K, F) with the studies in `order` (K, F or 1), contiguous."""
+    if order.shape[1] == 1:
+        return np.ascontiguousarray(np.take(lanes, order[:, 0], axis=-2))
+    if lanes.shape[-1] == 1:
+        lanes = np.broadcast_to(lanes, (*lanes.shape[:-1], order.shape[1]))
+    along = order if lanes.ndim == 2 else order[None]
+    return np.ascontiguousarray(np.take_along_axis(lanes, along, axis=-2))
 
 
 def _check(y: np.ndarray, v: np.ndarray, missing: np.ndarray) -> None:
@@ -116,44 +137,52 @@ def _check(y: np.ndarray, v: np.ndarray, missing: np.ndarray) -> None:
             raise InputError(f"{place} has {text}.", code=code, advice="Leave the row out or correct it.")
 
 
-def _exponent(v: np.ndarray) -> np.ndarray:
+def _exponent(least: np.ndarray, most: np.ndarray) -> np.ndarray:
     """(F,) half the binary exponent of the middle (on the log scale) of smallest and largest variance."""
-    small = np.frexp(v[:, 0])[1]
-    large = np.frexp(np.where(np.isinf(v), v[:, :1], v).max(axis=1))[1]
-    return np.asarray((small + large) // 4, dtype=np.int64)
+    return np.asarray((np.frexp(least)[1] + np.frexp(most)[1]) // 4, dtype=np.int64)
 
 
 def _basis(x: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Orthonormal columns, the way back, coefficients of a constant (NaN: none) and full rank (F,)."""
+    """Orthonormal columns (p, K, F or 1), the way back, coefficients of a constant (NaN: none) and full rank (F,)."""
     k, p = x.shape[-2:]
-    x = x[None] if x.ndim == 2 else np.where(missing[:, :, None], 0.0, x)
-    size = np.abs(x).max(axis=1)
-    unit = np.ldexp(x, -np.frexp(np.where(size > 0, size, 1.0))[1][:, None, :])
-    q, r = np.linalg.qr(unit)
-    rank = _full_rank(q, r, missing)
-    safe = np.where(rank[:, None, None] if len(r) > 1 else rank.any(), r, np.eye(p))
+    each = x.ndim == 3
+    if each and missing.any():
+        x = np.where(missing[:, :, None], 0.0, x)
+    lanes = np.array((x if each else x[None]).T)
+    size = np.abs(lanes).max(axis=1)
     scale = np.ldexp(1.0, -np.frexp(np.where(size > 0, size, 1.0))[1])
-    back = scale[:, :, None] * np.linalg.inv(safe)
-    ones = np.ones((len(x), k)) if len(x) == 1 else np.where(missing, 0.0, 1.0)
-    inside = (np.swapaxes(q, -1, -2) @ ones[..., None])[..., 0]
-    rest = ones - (q @ inside[..., None])[..., 0]
-    held = np.abs(rest).max(axis=1) < 1e-12
-    exact = (x == ones[..., None]).all(axis=1)  # an intercept column: its coefficient is exactly one
-    constant = (back @ inside[..., None])[..., 0]
+    unit = lanes * scale[:, None]
+    if lanes.shape[-1] > 1:
+        q, r = lane_orthonormal(unit)
+    else:
+        q, r = (a[0][..., None] for a in np.linalg.qr(unit.T))
+        q = q.swapaxes(0, 1)
+    rank = _full_rank(q, r, missing)
+    eye = np.eye(p)[:, :, None]
+    inverse = triangular_inverse(np.where(rank if each else rank.any(), r, eye))
+    back = np.moveaxis(scale[:, None] * inverse, -1, 0)
+    ones = np.where(missing.T, 0.0, 1.0) if each else np.ones((k, 1))
+    exact = (lanes == ones).all(axis=1).T  # an intercept column: its coefficient is exactly one
     first = exact & (np.cumsum(exact, axis=1) == 1)
+    if first.any(axis=1).all():
+        return q, back, first.astype(float), rank
+    inside = np.einsum("pkf,kf->pf", q, ones)
+    rest = ones - np.einsum("pkf,pf->kf", q, inside)
+    held = np.abs(rest).max(axis=0) < 1e-12
+    constant = (back @ inside.T[..., None])[..., 0]
     constant = np.where(exact.any(axis=1)[:, None], first.astype(float), constant)
     return q, back, np.where(held[:, None], constant, np.nan), rank
 
 
 def _full_rank(q: np.ndarray, r: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """(F,) whether the columns are independent over the studies present."""
-    diagonal, length = np.abs(np.diagonal(r, axis1=-2, axis2=-1)), np.sqrt((r * r).sum(axis=-2))
-    whole = (diagonal > RANK * length).all(axis=-1)
-    if len(q) > 1 or not missing.any() or not whole.any():
+    diagonal, length = np.abs(np.diagonal(r)).T, np.sqrt((r * r).sum(axis=0))
+    whole = (diagonal > RANK * length).all(axis=0)
+    if q.shape[-1] > 1 or not missing.any() or not whole.any():
         return np.broadcast_to(whole, (len(missing),))
     # one design, different studies missing: the smallest eigenvalue of what is left of an orthonormal basis
     present = (~missing).astype(float)
-    p = q.shape[-1]
-    products = (q[0][:, :, None] * q[0][:, None, :]).reshape(-1, p * p)
+    p, basis = len(q), q[:, :, 0].T
+    products = (basis[:, :, None] * basis[:, None, :]).reshape(-1, p * p)
     left = np.linalg.eigvalsh((present @ products).reshape(-1, p, p))[:, 0]
     return np.asarray(left > RANK**2 * 1e3)

@@ -15,16 +15,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 
-from .weighted import MeanAt, Problem, RegressionAt
+from .shared import can_share, shared_ratio
+from .weighted import At, Problem
 
 LANES = 1 << 15  # array elements worked on at once: fits the second-level cache
 GRID_SINGLE, GRID_BATCH, GRID_FINE = 48, 16, 12
 MOST_STEPS = 120
-At = MeanAt | RegressionAt
-Brackets = tuple[np.ndarray, np.ndarray, np.ndarray]
+GRID_STEP = 1 / 3  # of the scan that analyses with the same variances share, in log(tau^2 + v_min)
+CLOSE = 3e-8  # a Newton step of this size leaves an error of its square
+Brackets = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 Phi = Callable[[At, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -35,7 +39,7 @@ def upper_bound(problem: Problem) -> np.ndarray:
     Regression: y'PPy <= w_max^2 RSS and tr P >= (k - p) w_min, with RSS of ordinary least squares, so the score is
     negative once (v_max + t) RSS / (k - p) < (v_min + t)^2.
     """
-    v_min = problem.v[0]
+    v_min = problem.least
     if problem.x is None:
         y = problem.y  # missing effects are 0, as is the first one of each analysis
         bound = 0.5 * (y.max(axis=0) - y.min(axis=0)) ** 2 - v_min
@@ -58,24 +62,92 @@ def maximise(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, n
 
     Returns tau2 (F,), the number of Newton steps (F,) and the number of local maxima compared (F,).
     """
-    bound = upper_bound(problem)
-    scale = problem.v[0]
+    grid, scale = _grid(problem)
+    if problem.n == 1:
+        ratio = _ratio(problem, grid, reml)
+        found = _one_falling(problem, (grid, ratio), _score_reml if reml else _score_ml)
+        return (
+            _best(problem, _brackets(problem, (grid, scale), ratio, reml), ratio[:, 0] <= 1, reml)
+            if found is None
+            else found
+        )
+    tau2 = np.zeros(problem.n)
+    steps, maxima = np.zeros(problem.n, dtype=np.intp), np.ones(problem.n, dtype=np.intp)
+    common = can_share(problem)
+    per_block = max(1, LANES // (grid.shape[1] * (1 if common else problem.y.shape[0])))
+    for start in range(0, problem.n, per_block):
+        rows = slice(start, start + per_block)
+        part = problem
+        if per_block < problem.n:
+            part = problem.take(np.arange(problem.n)[rows])
+        if common:
+            ratio, points = (
+                shared_ratio(part, grid[0], reml=reml).T,
+                np.broadcast_to(grid, (part.n, grid.shape[1])),
+            )
+        else:
+            points = grid[rows]
+            ratio = _ratio(part, points, reml)
+        brackets = _brackets(part, (points, scale[rows]), ratio, reml)
+        tau2[rows], steps[rows], maxima[rows] = _best(part, brackets, ratio[:, 0] <= 1, reml)
+    return tau2, steps, maxima
+
+
+def _one_falling(
+    problem: Problem, scan: tuple[np.ndarray, np.ndarray], phi: Phi
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """As `maximise` for one analysis whose ratio falls all the way, so that it has one maximum; None for any other."""
+    grid, ratio = scan[0][0], scan[1][0]
+    falls = ratio[1:] < ratio[:-1]
+    r = ratio.tolist()
+    above = int(np.count_nonzero(ratio > 1))
+    if not falls.all() or (above == 0 and r[1] - r[0] > r[2] - r[1]):
+        return None
+    tau2, taken = np.zeros(1), np.zeros(1, dtype=np.intp)
+    if above > 0:
+        left = above - 1
+        low, high = float(grid[left]), float(grid[above])
+        base = min(max(left - 1, 0), len(r) - 4)
+        x = _inverse_cubic([math.log(r[base + i]) for i in range(4)], [base + i - left for i in range(4)])
+        scale = float(problem.least[0])
+        guess = low + (low + scale) * math.expm1(
+            (x if 0 < x < 1 else 0.5) * math.log((high + scale) / (low + scale))
+        )
+        tau2, taken = _refine_one(problem, (low, high), phi, guess)
+    return tau2, taken, np.ones(1, dtype=np.intp)
+
+
+def _inverse_cubic(f: list[Any], x: list[Any]) -> Any:
+    """x at which f is zero by the cubic x(f) through four points."""
+    total = 0.0
+    for i in range(4):
+        term = x[i]
+        for j in range(4):
+            if j != i:
+                term = term * (f[j] / (f[j] - f[i]))
+        total = total + term
+    return total
+
+
+def _grid(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Values of tau^2 (F or 1, S), evenly spaced in log(tau^2 + scale) up to the bound, and that scale (F,)."""
+    bound, scale = upper_bound(problem), problem.least
+    if can_share(problem):
+        least = float(scale.min())
+        reach = math.log1p(float(bound.max()) / least)
+        points = max(GRID_BATCH, 1 + math.ceil(reach / GRID_STEP))
+        grid = least * np.expm1(np.linspace(0.0, reach, points))
+        return grid[None], np.full(problem.n, least)
     reach = np.log1p(bound / scale)
     points = max(
         GRID_SINGLE if problem.n * problem.y.shape[0] < 2_000 else 0, grid_points(float(reach.max()))
     )
-    fractions = np.linspace(0.0, 1.0, points)
-    tau2 = np.zeros(problem.n)
-    steps, maxima = np.zeros(problem.n, dtype=np.intp), np.ones(problem.n, dtype=np.intp)
-    per_block = max(1, LANES // (problem.y.shape[0] * points))
-    for start in range(0, problem.n, per_block):
-        rows = np.arange(start, min(start + per_block, problem.n))
-        part = problem if per_block >= problem.n else problem.take(rows)
-        grid = scale[rows, None] * np.expm1(fractions * reach[rows, None])
-        ratio = _ratio(part, grid, reml)
-        brackets = _brackets(part, grid, ratio, reml)
-        tau2[rows], steps[rows], maxima[rows] = _best(part, brackets, ratio[:, 0] <= 1, reml)
-    return tau2, steps, maxima
+    return scale[:, None] * np.expm1(_fractions(points) * reach[:, None]), scale
+
+
+@cache
+def _fractions(points: int) -> np.ndarray:
+    return np.linspace(0.0, 1.0, points)
 
 
 def _ratio(problem: Problem, grid: np.ndarray, reml: bool) -> np.ndarray:
@@ -88,11 +160,18 @@ def _ratio(problem: Problem, grid: np.ndarray, reml: bool) -> np.ndarray:
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
 
 
-def _brackets(problem: Problem, grid: np.ndarray, ratio: np.ndarray, reml: bool) -> Brackets:
-    """Intervals with a maximum inside: analysis (L,), lower end (L,), upper end (L,)."""
+def _brackets(
+    problem: Problem, scan: tuple[np.ndarray, np.ndarray], ratio: np.ndarray, reml: bool
+) -> Brackets:
+    """Intervals with a maximum inside: analysis (L,), lower end (L,), upper end (L,), a guess between them (L,).
+
+    scan : grid (F, S) evenly spaced in log(tau^2 + scale), and scale (F,).
+    """
+    grid, scale = scan
     above = ratio > 1
     owner, left = np.nonzero(above[:, :-1] & ~above[:, 1:])
-    found = [(owner, grid[owner, left], grid[owner, left + 1])]
+    low, high = grid[owner, left], grid[owner, left + 1]
+    found = [(owner, low, high, _guess(ratio, (owner, left), (low, high), scale[owner]))]
     middle, before, after = ratio[:, 1:-1], ratio[:, :-2], ratio[:, 2:]
     same = (above[:, 1:-1] == above[:, :-2]) & (above[:, 1:-1] == above[:, 2:])
     near = np.where(
@@ -106,33 +185,57 @@ def _brackets(problem: Problem, grid: np.ndarray, ratio: np.ndarray, reml: bool)
     row = np.concatenate([row, edge])
     low = np.concatenate([grid[row[: len(at)], at], grid[edge, 0]])
     high = np.concatenate([grid[row[: len(at)], at + 2], grid[edge, 1]])
-    if len(row) and (high > low).any():
-        usable = high > low
-        row, low, high = row[usable], low[usable], high[usable]
-        sub = problem.take(row)
-        scale = sub.v[0]
-        fractions = np.linspace(0.0, 1.0, GRID_FINE)
-        span = np.log((high + scale) / (low + scale))
-        fine = low[:, None] + (low + scale)[:, None] * np.expm1(fractions * span[:, None])
-        over = _ratio(sub, fine, reml) > 1
-        owner, left = np.nonzero(over[:, :-1] & ~over[:, 1:])
-        found.append((row[owner], fine[owner, left], fine[owner, left + 1]))
+    usable = high > low
+    if usable.any():
+        found.append(_fine(problem, (row[usable], low[usable], high[usable]), reml))
     if len(found) == 1:
         return found[0]
-    owners, lows, highs = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return owners, lows, highs
+    owners, lows, highs, guesses = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return owners, lows, highs, guesses
+
+
+def _fine(problem: Problem, spans: tuple[np.ndarray, np.ndarray, np.ndarray], reml: bool) -> Brackets:
+    """Brackets inside the spans (analysis, lower end, upper end) that the scan may have passed over."""
+    row, low, high = spans
+    sub = problem.take(row)
+    scale = sub.least
+    span = np.log((high + scale) / (low + scale))
+    fractions = np.linspace(0.0, 1.0, GRID_FINE)
+    fine = low[:, None] + (low + scale)[:, None] * np.expm1(fractions * span[:, None])
+    ratio = _ratio(sub, fine, reml)
+    over = ratio > 1
+    owner, left = np.nonzero(over[:, :-1] & ~over[:, 1:])
+    ends = fine[owner, left], fine[owner, left + 1]
+    return row[owner], *ends, _guess(ratio, (owner, left), ends, scale[owner])
+
+
+def _guess(
+    ratio: np.ndarray,
+    where: tuple[np.ndarray, np.ndarray],
+    ends: tuple[np.ndarray, np.ndarray],
+    scale: np.ndarray,
+) -> np.ndarray:
+    """(L,) tau^2 at which log ratio is about zero, by the cubic through four points (x as a function of log ratio)."""
+    owner, left = where
+    low, high = ends
+    base = np.clip(left - 1, 0, ratio.shape[1] - 4)
+    f = [np.log(ratio[owner, base + i]) for i in range(4)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = _inverse_cubic(f, [base + i - left for i in range(4)])
+    x = np.where((x > 0.0) & (x < 1.0), x, 0.5)
+    return np.asarray(low + (low + scale) * np.expm1(x * np.log((high + scale) / (low + scale))))
 
 
 def _best(
     problem: Problem, brackets: Brackets, zero: np.ndarray, reml: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The highest of the refined maxima and, where the score at 0 is not positive, of tau^2 = 0."""
-    owner, low, high = brackets
+    owner, low, high, guess = brackets
     tau2, steps = np.zeros(problem.n), np.zeros(problem.n, dtype=np.intp)
     maxima = np.bincount(owner, minlength=problem.n) + zero
     if not len(owner):
         return tau2, steps, maxima
-    found, taken = refine(problem.take(owner), low, high, _score_reml if reml else _score_ml)
+    found, taken = refine(problem.take(owner), (low, high), _score_reml if reml else _score_ml, guess=guess)
     np.maximum.at(steps, owner, taken)
     rival = np.flatnonzero(maxima[owner] > 1)
     tau2[owner] = found
@@ -147,16 +250,21 @@ def _best(
     return tau2, steps, maxima
 
 
-def refine(problem: Problem, low: np.ndarray, high: np.ndarray, phi: Phi) -> tuple[np.ndarray, np.ndarray]:
-    """Zero of a decreasing crossing phi(tau^2) in [low, high] per analysis: Newton, bisection when it leaves.
+def refine(
+    problem: Problem, ends: tuple[np.ndarray, np.ndarray], phi: Phi, *, guess: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Zero of a decreasing crossing phi(tau^2) between its ends per analysis: Newton, bisection when it leaves.
 
     `phi(at, rows)` returns (value, derivative with respect to tau^2) of the analyses `rows` of `problem`.
     Returns tau2 (F,) and steps taken (F,).
     """
+    low, high = ends
     if problem.n == 1:
-        return _refine_one(problem, float(low[0]), float(high[0]), phi)
-    low, high, scale = low.copy(), high.copy(), problem.v[0]
-    root = _middle(low, high, scale)
+        return _refine_one(
+            problem, (float(low[0]), float(high[0])), phi, None if guess is None else float(guess[0])
+        )
+    low, high, scale = low.copy(), high.copy(), problem.least
+    root = _middle(low, high, scale) if guess is None else guess.copy()
     taken = np.zeros(problem.n, dtype=np.intp)
     active = np.arange(problem.n)
     part = problem
@@ -170,7 +278,7 @@ def refine(problem: Problem, low: np.ndarray, high: np.ndarray, phi: Phi) -> tup
             step = -value / (slope * (t + s))
             new = t + (t + s) * np.expm1(np.clip(step, -50.0, 50.0))
         inside = (slope < 0) & (new > low[active]) & (new < high[active])
-        tiny = (slope < 0) & (np.abs(step) < 1e-9)
+        tiny = (slope < 0) & (np.abs(step) < CLOSE)
         root[active] = np.where(inside | tiny, np.maximum(new, 0.0), _middle(low[active], high[active], s))
         taken[active] += 1
         closed = high[active] - low[active] <= 4e-16 * (high[active] + 1e-3 * s)
@@ -183,10 +291,15 @@ def refine(problem: Problem, low: np.ndarray, high: np.ndarray, phi: Phi) -> tup
     return root, taken
 
 
-def _refine_one(problem: Problem, low: float, high: float, phi: Phi) -> tuple[np.ndarray, np.ndarray]:
+def _refine_one(
+    problem: Problem, ends: tuple[float, float], phi: Phi, guess: float | None
+) -> tuple[np.ndarray, np.ndarray]:
     """The same steps for a single analysis, without the bookkeeping of many."""
-    scale, row = float(problem.v[0, 0]), np.zeros(1, dtype=np.intp)
-    t = low + (low + scale) * math.expm1(0.5 * math.log1p((high - low) / (low + scale)))
+    low, high = ends
+    scale, row = float(problem.least[0]), np.zeros(1, dtype=np.intp)
+    t = guess
+    if t is None:
+        t = low + (low + scale) * math.expm1(0.5 * math.log1p((high - low) / (low + scale)))
     for taken in range(1, MOST_STEPS + 1):
         value, slope = (float(part[0]) for part in phi(problem.at(np.array([t])), row))
         if value > 0:
@@ -195,7 +308,7 @@ def _refine_one(problem: Problem, low: float, high: float, phi: Phi) -> tuple[np
             high = t
         step = -value / (slope * (t + scale)) if slope < 0 else math.nan
         new = t + (t + scale) * math.expm1(min(max(step, -50.0), 50.0)) if slope < 0 else math.nan
-        if slope < 0 and abs(step) < 1e-9:
+        if slope < 0 and abs(step) < CLOSE:
             return np.array([max(new, 0.0)]), np.array([taken])
         inside = low < new < high
         t = (

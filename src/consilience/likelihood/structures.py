@@ -1,7 +1,7 @@
 """Covariance structures of correlated random effects: parameters -> G and its derivatives.
 
-Each structure is a small record: its parameters (in the order of theta) and `evaluate(theta) -> (G, dG)` with G (l, l)
-and dG (q, l, l). Variances are on the natural scale where that keeps G linear, standard deviations or Cholesky factors
+Each structure is a small record: its parameters (in the order of theta) and `evaluate(theta) -> (G, dG)` with G (..., l, l)
+and dG (..., q, l, l) for one theta (q,) or many (..., q). Variances are on the natural scale where that keeps G linear, standard deviations or Cholesky factors
 where a boundary must stay a smooth point. Structures: METHODS of Pinheiro & Bates (2000) ch. 5; Steiger (1980)-type
 unstructured by Cholesky factor; spatial ones of Cressie (1993) ch. 2.
 """
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 Pair = tuple[np.ndarray, np.ndarray]
+FEW_LEVELS = 4  # up to which each level is tried as the one that varies most
 
 
 @dataclass(frozen=True)
@@ -37,34 +39,72 @@ class Parameter:
 @dataclass(frozen=True, eq=False)
 class Structure:
     """Parameters and the function theta -> (G, dG); plain : G is one variance; linear : G is linear in theta;
-    bend : (q, q, l, l) second derivatives of G where they are constant."""
+    bend : (q, q, l, l) second derivatives of G where they are constant; mirrors : places in theta of the diagonal of a
+    Cholesky factor and the column of each entry, where the signs of whole columns mean nothing."""
 
     parameters: tuple[Parameter, ...]
     evaluate: Callable[[np.ndarray], Pair]
     plain: bool = False
     linear: bool = False
     bend: np.ndarray | None = None
+    mirrors: Pair | None = None
+
+    def seeds(self) -> np.ndarray:
+        """(S, q) thetas to look at for a total variance of about one: levels alike and each of a few the largest, each
+        with several correlations."""
+        if self.mirrors is not None:
+            return _cholesky_seeds(len(self.mirrors[0]))
+        sizes = np.array([p.unit > 0 for p in self.parameters])
+        most = max((len(p.more) for p in self.parameters), default=0)
+        shapes = np.array(
+            [
+                [(p.seed, *p.more)[n] if n <= len(p.more) else p.seed for p in self.parameters]
+                for n in range(most + 1)
+            ]
+        )
+        of = _patterns(int(sizes.sum()))
+        result = np.tile(shapes, (len(of), 1))
+        result[:, sizes] *= np.repeat(of, len(shapes), axis=0)
+        return result
 
     def second(self, theta: np.ndarray) -> np.ndarray:
-        """(q, q, l, l) second derivatives of G, by differences of dG (exact where dG is linear, as for Cholesky
-        factors); they steer a search and are not reported."""
+        """(..., q, q, l, l) second derivatives of G at theta (..., q), by differences of dG; constant ones (q, q, l, l)
+        for any number of thetas. They steer a search and are not reported."""
         if self.bend is not None:
             return self.bend
-        parts = []
-        for i, parameter in enumerate(self.parameters):
-            step = 1e-4 * max(abs(float(theta[i])), 1.0)
-            high, low = theta.copy(), theta.copy()
-            high[i] = min(theta[i] + step, parameter.upper)
-            low[i] = max(theta[i] - step, parameter.lower)
-            parts.append((self.evaluate(high)[1] - self.evaluate(low)[1]) / (high[i] - low[i]))
-        return np.stack(parts)
+        each = np.arange(len(self.parameters))
+        step = 1e-4 * np.maximum(np.abs(theta), 1.0)
+        ends = np.repeat(np.stack([theta, theta])[..., None, :], len(each), axis=-2)
+        ends[0][..., each, each] = np.minimum(theta + step, [p.upper for p in self.parameters])
+        ends[1][..., each, each] = np.maximum(theta - step, [p.lower for p in self.parameters])
+        gap = ends[0][..., each, each] - ends[1][..., each, each]
+        high, low = self.evaluate(ends)[1]
+        return np.asarray((high - low) / gap[..., None, None, None])
+
+
+def _patterns(size: int) -> np.ndarray:
+    """(n, size) relative sizes of the levels."""
+    alike = np.ones((1, size))
+    if not 1 < size <= FEW_LEVELS:
+        return alike
+    return np.concatenate([alike, np.where(np.eye(size) > 0, 1.0, 0.1)])
+
+
+@cache
+def _cholesky_seeds(size: int) -> np.ndarray:
+    """Lower Cholesky factors, row by row, with four equal correlations."""
+    rows, columns = np.tril_indices(size)
+    least = -0.8 / max(size - 1, 1)
+    equal = np.where(np.eye(size) > 0, 1.0, np.array([0.3, 0.0, 0.9, least])[:, None, None])
+    roots = np.linalg.cholesky(equal)[:, rows, columns]
+    return (_patterns(size)[:, None, rows] * roots).reshape(-1, len(rows))
 
 
 def scaled(matrix: np.ndarray, name: str, fixed: float) -> Structure:
     """sigma^2 times a known matrix; a (1, 1) matrix of one is a plain random intercept."""
 
     def evaluate(theta: np.ndarray) -> Pair:
-        return theta[0] * matrix, matrix[None]
+        return theta[..., :1, None] * matrix, np.broadcast_to(matrix, (*theta.shape[:-1], 1, *matrix.shape))
 
     return Structure((Parameter(name, fixed=fixed),), evaluate, plain=matrix.shape == (1, 1), linear=True)
 
@@ -75,32 +115,33 @@ def diagonal(names: list[str], fixed: np.ndarray) -> Structure:
     units[(np.arange(len(names)),) * 3] = 1.0
 
     def evaluate(theta: np.ndarray) -> Pair:
-        return np.diag(theta), units
+        return np.tensordot(theta, units, 1), np.broadcast_to(units, (*theta.shape[:-1], *units.shape))
 
     parameters = tuple(Parameter(n, fixed=f) for n, f in zip(names, fixed.tolist(), strict=True))
     return Structure(parameters, evaluate, linear=True)
 
 
 def correlated(
-    correlation: Callable[[float], Pair], *, names: list[str], fixed: np.ndarray, shape: Parameter
+    correlation: Callable[[np.ndarray], Pair], *, names: list[str], fixed: np.ndarray, shape: Parameter
 ) -> Structure:
     """One correlation parameter: tau^2 R(rho) with one name, or S R(rho) S with a standard deviation for each level.
 
-    correlation : rho -> (R, dR/drho); shape : the parameter rho.
+    correlation : rho (..., 1, 1) -> (R, dR/drho), both (..., l, l); shape : the parameter rho.
     """
     if len(names) == 1:
 
         def evaluate(theta: np.ndarray) -> Pair:
-            r, dr = correlation(float(theta[1]))
-            return theta[0] * r, np.stack([r, theta[0] * dr])
+            r, dr = correlation(theta[..., 1:, None])
+            size = theta[..., :1, None]
+            return size * r, np.stack([r, size * dr], axis=-3)
 
         return Structure((Parameter(names[0], fixed=float(fixed[0])), shape), evaluate)
 
     def evaluate_each(theta: np.ndarray) -> Pair:
-        r, dr = correlation(float(theta[-1]))
-        s = theta[:-1]
-        parts = _of_deviations(s, r)
-        return r * np.outer(s, s), np.concatenate([parts, (dr * np.outer(s, s))[None]])
+        r, dr = correlation(theta[..., -1:, None])
+        s = theta[..., :-1]
+        pairs = s[..., :, None] * s[..., None, :]
+        return r * pairs, np.concatenate([_of_deviations(s, r), (dr * pairs)[..., None, :, :]], axis=-3)
 
     deviations = tuple(
         Parameter(n, unit=1, fixed=f) for n, f in zip(names, np.sqrt(fixed).tolist(), strict=True)
@@ -109,12 +150,11 @@ def correlated(
 
 
 def _of_deviations(s: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """(l, l, l) derivatives of S R S by each standard deviation."""
-    parts = np.zeros((len(s),) * 3)
-    for i in range(len(s)):
-        parts[i, i, :] += r[i] * s
-        parts[i, :, i] += r[i] * s
-    return parts
+    """(..., l, l, l) derivatives of S R S by each standard deviation: row i and column i of R S, twice where they meet."""
+    half = np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
+    each = np.arange(s.shape[-1])
+    half[..., each, each, :] = r * s[..., None, :]
+    return half + np.swapaxes(half, -1, -2)
 
 
 def unstructured(names: list[str]) -> Structure:
@@ -122,30 +162,30 @@ def unstructured(names: list[str]) -> Structure:
     size = len(names)
     rows, columns = np.tril_indices(size)
     unit = np.eye(size)[rows]
+    place = np.eye(size * size)[columns * size + rows]
     parameters = tuple(
         Parameter(
             f"{names[i]}, {names[j]}" if i != j else names[i],
             unit=1,
             lower=-np.inf,
             seed=1.0 if i == j else 0.3,
-            more=() if i == j else (0.0, -0.3),
         )
         for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
     )
 
     def evaluate(theta: np.ndarray) -> Pair:
-        lower = np.zeros((size, size))
-        lower[rows, columns] = theta
+        turned = (theta @ place).reshape(*theta.shape[:-1], size, size)  # L'
         # dG / dL_ij = e_i l_j' + l_j e_i' with l_j column j of L
-        outer = unit[:, :, None] * lower.T[columns][:, None, :]
-        return lower @ lower.T, outer + np.swapaxes(outer, 1, 2)
+        outer = unit[:, :, None] * turned[..., columns, None, :]
+        return turned.swapaxes(-1, -2) @ turned, outer + outer.swapaxes(-1, -2)
 
     pairs = (
         unit[:, None, :, None]
         * unit[None, :, None, :]
         * (columns[:, None] == columns[None, :])[:, :, None, None]
     )
-    return Structure(parameters, evaluate, bend=pairs + np.swapaxes(pairs, 2, 3))
+    mirrors = np.flatnonzero(rows == columns), columns
+    return Structure(parameters, evaluate, bend=pairs + np.swapaxes(pairs, 2, 3), mirrors=mirrors)
 
 
 def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarray) -> Structure:
@@ -165,37 +205,40 @@ def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarr
     ]
 
     def evaluate(theta: np.ndarray) -> Pair:
-        s, r = theta[:size], np.eye(size)
-        parts = np.zeros((len(theta), size, size))
-        for n, (i, j) in enumerate(pairs):
-            r[i, j] = r[j, i] = theta[size + n]
-            parts[size + n, i, j] = parts[size + n, j, i] = s[i] * s[j]
-        parts[:size] = _of_deviations(s, r)
-        return r * np.outer(s, s), parts
+        s, between = theta[..., :size], theta[..., size:]
+        r = np.broadcast_to(np.eye(size), (*theta.shape[:-1], size, size)).copy()
+        r[..., rows, columns] = r[..., columns, rows] = between
+        parts = np.zeros((*theta.shape, size, size))
+        place = size + np.arange(len(rows))
+        parts[..., place, rows, columns] = parts[..., place, columns, rows] = s[..., rows] * s[..., columns]
+        parts[..., :size, :, :] = _of_deviations(s, r)
+        return r * (s[..., :, None] * s[..., None, :]), parts
 
     return Structure((*deviations, *between), evaluate)
 
 
-def exchangeable(size: int) -> Callable[[float], Pair]:
+def exchangeable(size: int) -> Callable[[np.ndarray], Pair]:
     """All correlations equal."""
     off = 1.0 - np.eye(size)
 
-    def correlation(rho: float) -> Pair:
-        return np.eye(size) + rho * off, off
+    def correlation(rho: np.ndarray) -> Pair:
+        return np.eye(size) + rho * off, np.broadcast_to(off, (*rho.shape[:-2], size, size))
 
     return correlation
 
 
-def powers(gaps: np.ndarray) -> Callable[[float], Pair]:
+def powers(gaps: np.ndarray) -> Callable[[np.ndarray], Pair]:
     """rho^gap; for rho < 0 the gaps must be whole numbers."""
     whole = bool(np.all(gaps == np.round(gaps)))
     exponent = gaps.astype(int) if whole else gaps
+    lowered = np.where(gaps > 0, exponent - 1, 0)
 
-    def correlation(rho: float) -> Pair:
-        r = np.power(rho, exponent, dtype=float)
-        lowered = np.where(gaps > 0, gaps - 1, 0)
-        base = np.power(rho, lowered.astype(int) if whole else lowered, dtype=float) if rho or whole else 0.0
-        return r, np.where(gaps > 0, gaps * base, 0.0)
+    def correlation(rho: np.ndarray) -> Pair:
+        safe = rho if whole else np.where(rho == 0, 1.0, rho)
+        base = np.power(safe, lowered, dtype=float)
+        if not whole:
+            base = np.where(rho == 0, 0.0, base)
+        return np.power(rho, exponent, dtype=float), np.where(gaps > 0, gaps * base, 0.0)
 
     return correlation
 
@@ -231,11 +274,11 @@ SPATIAL: dict[str, Callable[[np.ndarray], Pair]] = {
 }
 
 
-def spatial(kind: str, distance: np.ndarray) -> Callable[[float], Pair]:
+def spatial(kind: str, distance: np.ndarray) -> Callable[[np.ndarray], Pair]:
     """Correlation f(d / range) of each spatial structure."""
     shape = SPATIAL[kind]
 
-    def correlation(scale: float) -> Pair:
+    def correlation(scale: np.ndarray) -> Pair:
         value, slope = shape(distance / scale)
         return value, -slope * distance / scale**2
 

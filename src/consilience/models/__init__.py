@@ -1,13 +1,15 @@
 """Records to fits: fit, predict, compare, study averages, what a model says of each study."""
 
+from ..records import Refits
 from .averages import study_averages
 from .bootstrap import bootstrap
 from .compare import likelihood_ratio_test
 from .fit import fit
+from .fit_many import fit_many
 from .jackknife import jackknife
 from .predict import predict
 from .profile import profile, profile_interval, profile_parameters
-from .refit import Refits, refit_many
+from .refit import refit_many
 from .rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
 from .simulate import simulate
 from .simulate_selected import simulate_selected
@@ -19,6 +21,7 @@ __all__ = [
     "Refits",
     "bootstrap",
     "fit",
+    "fit_many",
     "jackknife",
     "likelihood_ratio_test",
     "mantel_haenszel",

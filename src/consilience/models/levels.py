@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base.distributions import chi2_sf
 from ..likelihood.build import Setup
-from ..likelihood.gaussian import LOG_2PI, evaluate
+from ..likelihood.gaussian import LOG_2PI, Evaluation, evaluate
 from ..records import Components, FitStatistics, Heterogeneity
 
 NAN = float("nan")
@@ -35,13 +35,24 @@ def standard_errors(setup: Setup, theta: np.ndarray, information: np.ndarray) ->
 
     theta, information : (q,), (q, q) on the working scale, NaN where a parameter did not move.
     """
-    moving = np.isfinite(np.diag(information))
-    part = information[np.ix_(moving, moving)]
+    moving = np.isfinite(information.diagonal())
     covariance = np.zeros(information.shape)
     if moving.any():
+        part = information if moving.all() else information[np.ix_(moving, moving)]
         if np.linalg.eigvalsh(part)[0] <= 0:
             return np.full(_variances(setup), NAN)
         covariance[np.ix_(moving, moving)] = np.linalg.inv(part)
+    if all(len(term.parameters) == 1 for term in setup.terms):  # each parameter is a variance
+        known, variance = moving, covariance.diagonal()
+    else:
+        slopes = _slopes_of_variances(setup, theta)
+        known = np.all(moving | (slopes == 0), axis=1)
+        variance = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
+    return np.asarray(np.where(known, np.ldexp(np.sqrt(variance), 2 * setup.exponent), NAN))
+
+
+def _slopes_of_variances(setup: Setup, theta: np.ndarray) -> np.ndarray:
+    """(m, q) derivatives of the named variances."""
     slopes = np.zeros((_variances(setup), len(theta)))
     row = start = 0
     for term in setup.terms:
@@ -53,35 +64,38 @@ def standard_errors(setup: Setup, theta: np.ndarray, information: np.ndarray) ->
             dg = term.structure.evaluate(theta[start:stop])[1]
             slopes[row : row + len(own), start:stop] = np.diagonal(dg, axis1=1, axis2=2).T
         row, start = row + len(own), stop
-    known = np.all(moving | (slopes == 0), axis=1)
-    variance = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
-    return np.asarray(np.where(known, np.ldexp(np.sqrt(variance), 2 * setup.exponent), NAN))
+    return slopes
 
 
 def _variances(setup: Setup) -> int:
     return sum(len(term.describe(np.ones(len(term.parameters)))[0]) for term in setup.terms)
 
 
-def heterogeneity_by_level(setup: Setup, components: Components) -> Heterogeneity:
-    """Q and I^2 with weights W = V^-1.
+def without_heterogeneity(setup: Setup) -> Evaluation | None:
+    """The restricted likelihood with all variances at zero; None where V alone is singular."""
+    problem = setup.problem
+    nothing = np.minimum(np.maximum(0.0, problem.lower), problem.upper)
+    return evaluate(problem, nothing, reml=True, derivatives=False)
+
+
+def heterogeneity_by_level(setup: Setup, components: Components, zero: Evaluation | None) -> Heterogeneity:
+    """Q and I^2 with weights W = V^-1; zero : the fit `without_heterogeneity`.
 
     The typical sampling variance is (k - p) / tr(P), P = W - W X (X'WX)^-1 X'W; a term's share is its variance, averaged
     over the effects where it differs between them, over the sum of all and the typical one.
 
     Source: Higgins & Thompson (2002), eq. 9; Jackson, White & Riley (2012), Stat Med 31:3805; Cheung (2014).
     """
-    problem = setup.problem
-    df = problem.k - problem.p
-    at = evaluate(problem, np.clip(0.0, problem.lower, problem.upper), reml=True, derivatives=False)
-    if at is None or df == 0:
+    df = setup.problem.k - setup.problem.p
+    if zero is None or df == 0:
         return Heterogeneity(0.0 if df == 0 else NAN, df, NAN, NAN, NAN)
-    f = at.factor.back(at.q_basis)
-    typical = float(np.ldexp(df / (at.factor.trace_inverse() - np.sum(f * f)), 2 * setup.exponent))
+    f = zero.factor.back(zero.q_basis)
+    typical = float(np.ldexp(df / (zero.factor.trace_inverse() - np.sum(f * f)), 2 * setup.exponent))
     total = components.total
     return Heterogeneity(
-        q=at.rss,
+        q=zero.rss,
         df=df,
-        p_value=float(chi2_sf(at.rss, df)),
+        p_value=float(chi2_sf(zero.rss, df)),
         i2=100.0 * total / (total + typical),
         h2=(total + typical) / typical,
         i2_by={name: 100.0 * value / (total + typical) for name, value in components.average.items()},
@@ -89,27 +103,27 @@ def heterogeneity_by_level(setup: Setup, components: Components) -> Heterogeneit
     )
 
 
-def fit_statistics(setup: Setup, theta: np.ndarray, *, rss: float) -> dict[str, FitStatistics]:
+def fit_statistics(
+    setup: Setup, at: Evaluation, *, reml: bool, rss: float, zero: Evaluation | None
+) -> dict[str, FitStatistics]:
     """Both likelihoods at these estimates with information criteria, on the effects' scale.
 
     Parameters
     ----------
-    theta : (q,) working scale; rss : weighted residual sum of squares at the reported coefficients.
+    at : the likelihood at the estimates, restricted if `reml`; rss : weighted residual sum of squares at the reported
+        coefficients; zero : the fit `without_heterogeneity`.
     """
     problem = setup.problem
     k, p = problem.k, problem.p
-    free = int(np.sum(np.isnan(problem.fixed)))
+    free = int(np.isnan(problem.fixed).sum())
     log_unit = setup.exponent * float(np.log(2.0))
-    saturated = problem.layout.factor(np.clip(0.0, problem.lower, problem.upper), False)
-    result = {}
-    for name, size in (("ML", k), ("REML", k - p)):
-        at = evaluate(problem, theta, reml=name == "REML", derivatives=False)
-        if at is None:
-            continue
-        loglik = at.loglik + 0.5 * (at.rss - rss) - size * log_unit
-        deviance = -2 * loglik
-        if name == "ML":
-            base = NAN if saturated is None else -0.5 * (k * LOG_2PI + saturated.logdet) - k * log_unit
-            deviance += 2 * base
-        result[name] = FitStatistics(loglik, deviance, p + free, size)
-    return result
+    restriction = 0.5 * (
+        p * LOG_2PI - 2.0 * float(np.log(np.abs(at.r_basis.diagonal())).sum()) + problem.logdet_xx
+    )
+    full = at.loglik + 0.5 * (at.rss - rss) - (restriction if reml else 0.0)
+    ml, restricted = full - k * log_unit, full + restriction - (k - p) * log_unit
+    saturated = NAN if zero is None else -0.5 * (k * LOG_2PI + zero.factor.logdet) - k * log_unit
+    return {
+        "ML": FitStatistics(ml, -2 * (ml - saturated), p + free, k),
+        "REML": FitStatistics(restricted, -2 * restricted, p + free, k - p),
+    }

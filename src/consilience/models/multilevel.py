@@ -9,9 +9,16 @@ from ..base.options import choose
 from ..inference.coefficients import coefficient_table
 from ..inference.working import working_model
 from ..likelihood.build import build
-from ..likelihood.multistart import Method, Solution, solve
+from ..likelihood.multistart import Method, Solution
+from ..likelihood.nested_solve import solve
 from ..records import Design, Effects, Fit, Note, Spec
-from .levels import fit_statistics, heterogeneity_by_level, named_components, standard_errors
+from .levels import (
+    fit_statistics,
+    heterogeneity_by_level,
+    named_components,
+    standard_errors,
+    without_heterogeneity,
+)
 
 METHODS: dict[str, Method] = {"REML": "REML", "ML": "ML", "EE": "EE"}
 
@@ -36,15 +43,16 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
         coefficients, omnibus, notes = coefficient_table(working, design, spec)
         components = named_components(setup, setup.scale_theta(solution.theta, 1))
         errors = standard_errors(setup, solution.theta, solution.information)
-        statistics = fit_statistics(setup, solution.theta, rss=working.rss)
+        zero, reml = without_heterogeneity(setup), spec.method == "REML"
+        statistics = fit_statistics(setup, solution.evaluation, reml=reml, rss=working.rss, zero=zero)
         return Fit(
             spec=spec,
             effects=effects,
             design=design,
             coefficients=coefficients,
             components=replace(components, se=errors),
-            heterogeneity=heterogeneity_by_level(setup, components),
-            loglik=statistics["REML" if spec.method == "REML" else "ML"].loglik,
+            heterogeneity=heterogeneity_by_level(setup, components, zero),
+            loglik=statistics["REML" if reml else "ML"].loglik,
             optimum=solution.optimum,
             notes=(*_search_notes(solution), *notes),
             omnibus=omnibus,

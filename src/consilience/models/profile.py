@@ -12,7 +12,8 @@ from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..base.roots import find_root
 from ..likelihood.build import Setup, build
-from ..likelihood.multistart import Method, solve
+from ..likelihood.multistart import Method
+from ..likelihood.nested_solve import solve
 from ..records import Fit, Interval
 from .multilevel import METHODS
 

@@ -9,7 +9,8 @@ from ..base.linalg import dependent_columns
 from ..base.options import choose
 from ..inference.heterogeneity import heterogeneity_of
 from ..inference.knapp_hartung import UNIVARIATE_TESTS, coefficients_of, moderators, omnibus_test
-from ..likelihood.batch import ESTIMATORS, BatchFit, fit_batch
+from ..likelihood.batch import ESTIMATORS, fit_batch
+from ..likelihood.batch_fit import BatchFit
 from ..likelihood.moments import MOMENTS
 from ..records import Components, Design, Effects, Fit, FitStatistics, Intercept, Note, Optimum, Spec
 from ..records.fit import OptimumStatus

@@ -3,22 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import InputError
 from ..base.options import choose
 from ..io.atomic import write_atomic
+from ..records import (
+    Baujat,
+    Collinearity,
+    Cumulative,
+    Gosh,
+    GoshClusters,
+    Influence,
+    LeaveOneOut,
+    MultiverseResult,
+    PermutationTest,
+    Quantiles,
+    Radial,
+    Residuals,
+)
 from ..records.calibration import Calibration
+from ..records.selection import CopasFit, PCurve, SelectionModel, WorstCase, ZCurve
+from ..records.small_study import Funnel, StudyPower, TrimAndFill
 from .calibration import coverage_figure, power_figure
+from .funnel_record import contour_funnel, trim_and_fill_funnel
+from .gosh import driving_studies, gosh_density
+from .influence import influence_panels
 from .layout import Layout
+from .movement import movement_bars
+from .p_values import copas_figure, p_curve_figure, z_curve_figure
+from .permutation import permutation_distribution
 from .raster import figure_png
+from .refitted import cumulative_forest, leave_one_out_forest
+from .residual_plots import (
+    KINDS,
+    baujat_plot,
+    collinearity_plot,
+    quantiles_plot,
+    radial_plot,
+    residuals_plot,
+)
+from .selection import selection_function, significance_funnel
+from .specification_curve import specification_curve
+from .sunset import sunset
 from .svg import figure_svg
 from .twin import text_twin
 
 # record type -> kind of figure -> what lays it out; the first kind is the default
 PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
+    Baujat: {"baujat": baujat_plot},
+    Collinearity: {"collinearity": collinearity_plot},
+    Cumulative: {"forest": cumulative_forest},
+    Influence: {"panels": influence_panels},
+    LeaveOneOut: {"forest": leave_one_out_forest},
+    Quantiles: {"quantiles": quantiles_plot},
+    Radial: {"radial": radial_plot},
+    Residuals: {kind: partial(residuals_plot, kind=kind) for kind in KINDS},
+    MultiverseResult: {"curve": specification_curve, "movement": movement_bars},
     Calibration: {"coverage": coverage_figure, "power": power_figure},
+    Funnel: {"contours": contour_funnel},
+    StudyPower: {"sunset": sunset},
+    TrimAndFill: {"funnel": trim_and_fill_funnel},
+    Gosh: {"density": gosh_density},
+    GoshClusters: {"studies": driving_studies},
+    PermutationTest: {"distribution": permutation_distribution},
+    CopasFit: {"copas": copas_figure},
+    PCurve: {"p-curve": p_curve_figure},
+    SelectionModel: {"selection-function": selection_function},
+    WorstCase: {"significance-funnel": significance_funnel},
+    ZCurve: {"z-curve": z_curve_figure},
 }
 FORMATS = (".svg", ".png", ".txt")
 

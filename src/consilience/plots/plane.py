@@ -81,7 +81,9 @@ def legend(entries: Sequence[tuple[str, Item | None]], left: float, top: float, 
 
 
 def moved(item: Item, dx: float, dy: float) -> Item:
-    """The item shifted; only symbols are shifted."""
+    """The item shifted; only symbols and lines are shifted."""
+    if isinstance(item, Line):
+        return Line(tuple((x + dx, y + dy) for x, y in item.points), item.tone, item.width, item.dash)
     if isinstance(item, Circle):
         return Circle(item.x + dx, item.y + dy, item.radius, item.fill, item.stroke, item.width, item.opacity)
     if isinstance(item, Shape):
@@ -104,3 +106,8 @@ def footnotes(notes: Sequence[str], y: float, width: float) -> tuple[list[Item],
 def legend_width(names: Sequence[str], most: float = 150.0) -> float:
     """Room for a legend: its widest name, up to `most` points."""
     return min(most, 16 + max((text_width(name, SMALL, bold=True) for name in names), default=0.0))
+
+
+def measure_title(measure: str) -> str:
+    """How the effects' scale is named on an axis: ``g`` for the package's own measure, "effect" where none is known."""
+    return {"": "effect", "generic": "effect", "ppc-g": "g"}.get(measure, measure)

@@ -59,7 +59,8 @@ class Estimate(Shown):
 class Question:
     """One question of the review with its estimates and, where there is one, its test.
 
-    kind : ``overall``, ``family``, ``subgroup``, ``persistence``, ``course``, ``moderator``, ``small-study``.
+    kind : ``overall``, ``family``, ``subgroup``, ``persistence``, ``course``, ``moderator``, ``small-study``,
+        ``credibility``.
     test : test of difference between the estimates; None if there is none or it is not available.
     answer : the finding in one or two plain sentences that never claim more than the numbers.
     """
@@ -192,6 +193,8 @@ class Analysis(Shown):
     effects : the ppc-g rows of the review, all that could be computed (column ``pooled`` marks those in the
         primary analysis; ``why_not`` says why another is not).
     ratios : the log ratio of ratios rows behind the percent changes.
+    diagnostics : name -> record behind the questions of kind ``credibility``: influence, cumulative, pet-peese,
+        trim-and-fill, selection, worst-case, calibration, multiverse.
     """
 
     plan: Plan
@@ -211,6 +214,7 @@ class Analysis(Shown):
     notes: tuple[Note, ...]
     provenance: Provenance
     readings: tuple[Reading, ...] = ()
+    diagnostics: Mapping[str, object] = field(default_factory=dict)
 
     def question(self, key: str) -> Question:
         """The question with that key; KeyError lists the known ones."""

@@ -19,6 +19,12 @@ SensitivityName = Literal[
 SENSITIVITY: tuple[SensitivityName, ...] = get_args(SensitivityName)
 
 
+CredibilityName = Literal[
+    "influence", "cumulative", "small-study", "selection", "worst-case", "calibration", "multiverse"
+]
+CREDIBILITY: tuple[CredibilityName, ...] = get_args(CredibilityName)
+
+
 @dataclass(frozen=True)
 class Correlation:
     """Assumed pre-post correlation with its plausible range and where it comes from."""
@@ -77,6 +83,76 @@ class Imputation:
     def declared(self) -> bool:
         """True if anything may be filled in."""
         return (self.sd, self.r, self.n) != ("none", "none", "none")
+
+
+RouteChoice = Literal[
+    "best",
+    "prefer change",
+    "prefer final values",
+    "prefer statistics",
+    "only before and after",
+    "without before and after",
+    "without change",
+    "without final values",
+    "without statistics",
+]
+ModelChoice = Literal[
+    "che-reml",
+    "che-ml",
+    "study-reml",
+    "equal-effects",
+    "corr",
+    "hier",
+    "average-reml",
+    "average-ml",
+    "average-eb",
+    "average-pm",
+    "average-dl",
+    "average-he",
+    "average-hs",
+    "average-sj",
+    "average-equal",
+]
+AdjustmentChoice = Literal["none", "pet-peese"]
+TestChoice = Literal["CR2", "CR1", "knapp-hartung", "knapp-hartung-floor", "t", "z"]
+TrialChoice = Literal["randomised", "all"]
+BiasChoice = Literal["any", "not high", "low or some"]
+KeepChoice = Literal["keep", "exclude"]
+CorrectionChoice = Literal["corrected", "uncorrected"]
+TimeChoice = Literal["all", "post", "follow-up", "longest", "first"]
+VarianceChoice = Literal["morris", "large-sample"]
+
+
+@dataclass(frozen=True)
+class Multiverse:
+    """Alternatives to the choices of the primary analysis, which are combined with each other.
+
+    Each list is one dimension; the choice of the primary analysis takes part in it, declared or not. What an alternative
+    does is told by `review.choices`.
+
+    r : ``low``, ``assumed``, ``high`` or one number for all outcomes.
+    rho : () = the lowest and the highest of the plan's range. variance : () = the plan's only.
+    outcomes : ``all``, ``one per trial``, ``family: NAME``, ``class: NAME`` or ``outcome: NAME``.
+    most : largest number of combinations; of more, so many are drawn at random.
+    declared : does the protocol ask for it?
+    """
+
+    routes: tuple[RouteChoice, ...] = ("best", "without statistics", "only before and after")
+    r: tuple[str | float, ...] = ("assumed", "low", "high")
+    rho: tuple[float, ...] = ()
+    variance: tuple[VarianceChoice, ...] = ()
+    correction: tuple[CorrectionChoice, ...] = ("corrected",)
+    imputed: tuple[KeepChoice, ...] = ("keep", "exclude")
+    trials: tuple[TrialChoice, ...] = ("randomised", "all")
+    risk_of_bias: tuple[BiasChoice, ...] = ("any", "not high", "low or some")
+    outcomes: tuple[str, ...] = ("all",)
+    times: tuple[TimeChoice, ...] = ("all", "post", "longest")
+    outliers: tuple[KeepChoice, ...] = ("keep", "exclude")
+    model: tuple[ModelChoice, ...] = ("che-reml", "average-reml", "average-dl")
+    adjustment: tuple[AdjustmentChoice, ...] = ("none",)
+    test: tuple[TestChoice, ...] = ("CR2", "knapp-hartung")
+    most: int = 20_000
+    declared: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +241,10 @@ class Plan(Shown):
     sensitivity: tuple[SensitivityName, ...] = (
         SENSITIVITY  # which analyses are repeated with one choice changed
     )
+    credibility: tuple[CredibilityName, ...] = (
+        CREDIBILITY  # what is asked of the answer before it is believed
+    )
+    replicates: int = 1000  # simulated reviews and bootstrap samples
     response_rate: float | None = (
         None  # share that does well without treatment; gives a number needed to treat
     )
@@ -174,3 +254,4 @@ class Plan(Shown):
     prisma: Mapping[str, object] = field(default_factory=dict)
     dependence: Dependence = Dependence()
     imputation: Imputation = Imputation()
+    multiverse: Multiverse = Multiverse()

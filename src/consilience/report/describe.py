@@ -56,6 +56,13 @@ SECTIONS = (
     Section("tipping", "list", "What would have to be true to change the conclusion.", Tipping),
     Section("readings", "list", "The average effect in other words.", Reading),
     Section("course", "object", "The fitted course of the effect over time.", Course),
+    Section(
+        "diagnostics",
+        "object: name -> record",
+        "What the questions of kind `credibility` rest on: `influence`, `cumulative`, `pet-peese`, `trim-and-fill`, "
+        "`selection`, `worst-case`, `calibration`, `multiverse`, as far as the protocol asks for them. Fields as in the "
+        "Python records of those names; the effects, fits and designs that they were computed from are left out.",
+    ),
     Section("studies", "list", "One average per trial, as in the forest plot.", StudyAverage),
     Section(
         "effects",

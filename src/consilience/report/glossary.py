@@ -111,6 +111,38 @@ TERMS = (
         "a treatment works better in one class than in another.",
     ),
     Term(
+        "influential",
+        "Influential trial",
+        r"influential(?: trials?)?|rule for influence",
+        "A trial whose removal would move the result more than trials usually do.",
+        "A trial whose removal would move the average, or its uncertainty, more than a trial of its kind usually does, "
+        "judged by fixed limits (DFFITS, Cook's distance, hat value). It deserves a second look; it is not wrong for that.",
+    ),
+    Term(
+        "selective",
+        "Selective publication",
+        r"selective(?:ly)? publi(?:cation|shed)|publication bias",
+        "Results that please are more likely to be published than others.",
+        "If results that are significant in the hoped-for direction are more likely to be published, the average of what "
+        "can be found is too high. Nobody sees what was not published: models of it say how much would have to be missing.",
+    ),
+    Term(
+        "specification",
+        "Specification",
+        r"specifications?",
+        "One complete way to analyse the review, every choice made.",
+        "One complete way to analyse the review, with every choice made: which results, which assumptions, which model. "
+        "All combinations of the defensible choices together are called the multiverse.",
+    ),
+    Term(
+        "simulated",
+        "Simulated review",
+        r"simulated reviews?",
+        "Made-up results on this review's own design, of which the truth is known.",
+        "Results made up by the fitted model on this review's own design (the same trials, sizes and dependence), so that "
+        "the truth is known and one can count how often the analysis finds it.",
+    ),
+    Term(
         "surrogate",
         "Surrogate outcome",
         r"surrogates?(?: outcomes?)?",

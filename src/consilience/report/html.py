@@ -34,6 +34,7 @@ CONTENTS = {
     "time": "How long it lasts",
     "small-study": "Small trials",
     "robust": "Is it robust?",
+    "credibility": "Would you believe it?",
     "trials": "The trials in detail",
     "effects": "Every effect",
     "methods": "Methods",
@@ -49,6 +50,17 @@ KINDS = {
     "subgroup": ("subgroup",),
     "moderator": ("moderator",),
     "small_study": ("small-study",),
+    "credibility": ("credibility",),
+}
+# question of credibility -> figures shown, figures folded, tables folded
+BELIEF: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "influence": (("influence",), (), ("influence",)),
+    "cumulative": (("cumulative",), (), ("cumulative",)),
+    "small-study": ((), ("trim-and-fill",), ()),
+    "selection": ((), ("selection",), ()),
+    "worst-case": ((), ("worst-case",), ("credibility",)),
+    "calibration": (("calibration",), ("power",), ("calibration", "calibration-selected")),
+    "multiverse": (("multiverse", "multiverse-movement"), (), ("multiverse", "multiverse-movement")),
 }
 PARTS = ("population", "intervention", "comparator", "outcome")
 
@@ -129,6 +141,7 @@ def _present(
         "moderators": questions["moderator"],
         "small-study": questions["small_study"] or "funnel" in figures,
         "robust": analysis.scenarios or analysis.tipping,
+        "credibility": questions["credibility"],
     }
     return {*ALWAYS, *(key for key, content in optional.items() if content)}
 
@@ -186,7 +199,13 @@ def _pieces(tables: Tables, figures: Mapping[str, Picture]) -> dict[str, object]
         title = pages[0].title.replace(f" (page 1 of {n})", f" ({n} pages)") if pages else ""
         return Markup(parts.folded(pages, f"Show the figure: {title}") if pages else "")
 
+    def evidence(question: Question) -> Markup:
+        shown, hidden, listed = BELIEF[question.key.removeprefix("credibility/")]
+        parts_of_it = [*map(drawn, shown), *map(folded, hidden), placed(listed, fold=True)]
+        return Markup("\n").join(parts_of_it)
+
     return {
+        "evidence": evidence,
         "tables_here": lambda *keys: placed(keys, fold=False),
         "tables_folded": lambda *keys, printed=True: placed(keys, fold=True, printed=printed),
         "remaining_tables": lambda: placed(tuple(tables.views), fold=False),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ..base.errors import InputError
-from ..records import Analysis, Columns, Effects, Estimate, Question
+from ..records import Analysis, Columns, Design, Effects, Estimate, Fit, Question
 
 SCHEMA = "consilience-results/1"
 
@@ -41,6 +41,7 @@ def build_results(analysis: Analysis) -> dict[str, object]:
         "tipping": plain(analysis.tipping),
         "readings": plain(analysis.readings),
         "course": plain(analysis.course),
+        "diagnostics": diagnostics(analysis),
         "studies": plain(analysis.studies),
         "effects": effects_rows(analysis.effects),
         "ratios": effects_rows(analysis.ratios),
@@ -52,6 +53,19 @@ def build_results(analysis: Analysis) -> dict[str, object]:
         "assumptions": list(analysis.assumptions),
         "notes": plain(analysis.notes),
         "provenance": plain(analysis.provenance),
+    }
+
+
+def diagnostics(analysis: Analysis) -> dict[str, object]:
+    """Name -> record without the effects, fits and designs that it was computed from: those stand elsewhere."""
+    return {
+        name: {
+            f.name: plain(getattr(record, f.name))
+            for f in dataclasses.fields(record)
+            if not isinstance(getattr(record, f.name), Effects | Fit | Design)
+        }
+        for name, record in analysis.diagnostics.items()
+        if dataclasses.is_dataclass(record)
     }
 
 

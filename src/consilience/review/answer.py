@@ -9,6 +9,7 @@ from math import isfinite
 from ..base.format import count, number, percent, plural
 from ..records import Bound, Course, Estimate, Paragraph, Plan, Question, Scenario, Tipping
 from ..records.analysis import Phrase
+from .belief import believed
 from .estimates import LOW_DF
 from .persistence import verdict
 from .questions import MEASURED
@@ -55,6 +56,7 @@ def write(found: Findings) -> tuple[Paragraph, ...]:
             how_long(found),
             how_sure(found),
             what_would_change_it(found),
+            believed(found.questions),
         ]
     paragraphs.append(limits(found))
     return tuple(p for p in paragraphs if p.phrases)
@@ -80,6 +82,7 @@ def anchor(key: str) -> str:
         "small-study": "table-small-study",
         "sensitivity": "table-sensitivity",
         "tipping": "table-tipping",
+        "credibility": "table-credibility",
     }
     return tables[first]
 

@@ -98,12 +98,13 @@ def pooled(effects: Effects, spec: Spec, *, key: str, label: str) -> tuple[Estim
 
 def nothing_to_pool(effects: Effects, *, key: str, label: str) -> Estimate | None:
     """The unavailable estimate of fewer than two trials; None if there is something to pool."""
-    if effects.k == 0:
-        return unavailable(key, label, "No effect could be computed.")
-    if effects.n_studies == 1:
-        reason = f"One trial only ({effects.studies[0]}): nothing to pool."
-        return unavailable(key, label, reason, effects=effects)
-    return None
+    reason = one_trial(effects) if effects.k else "No effect could be computed."
+    return unavailable(key, label, reason, effects=effects) if reason else None
+
+
+def one_trial(effects: Effects) -> str:
+    """Why the effects of a single trial are not pooled; "" if there are more."""
+    return f"One trial only ({effects.studies[0]}): nothing to pool." if effects.n_studies == 1 else ""
 
 
 def as_slope(estimate: Estimate, unit: str) -> Estimate:

@@ -20,6 +20,12 @@ REFERENCES = {
     "pustejovsky2019": "Pustejovsky JE, Rodgers MA. Testing for funnel plot asymmetry of standardized mean differences. Res Synth Methods. 2019;10(1):57-71.",
     "higgins2002": "Higgins JPT, Thompson SG. Quantifying heterogeneity in a meta-analysis. Stat Med. 2002;21(11):1539-1558.",
     "higgins2009": "Higgins JPT, Thompson SG, Spiegelhalter DJ. A re-evaluation of random-effects meta-analysis. J R Stat Soc Ser A. 2009;172(1):137-159.",
+    "viechtbauer2010": "Viechtbauer W, Cheung MWL. Outlier and influence diagnostics for meta-analysis. Res Synth Methods. 2010;1(2):112-125.",
+    "stanley2014": "Stanley TD, Doucouliagos H. Meta-regression approximations to reduce publication selection bias. Res Synth Methods. 2014;5(1):60-78.",
+    "duval2000": "Duval S, Tweedie R. Trim and fill: a simple funnel-plot-based method of testing and adjusting for publication bias in meta-analysis. Biometrics. 2000;56(2):455-463.",
+    "vevea1995": "Vevea JL, Hedges LV. A general linear model for estimating effect size in the presence of publication bias. Psychometrika. 1995;60(3):419-435.",
+    "mathur2020": "Mathur MB, VanderWeele TJ. Sensitivity analysis for publication bias in meta-analyses. J R Stat Soc Ser C. 2020;69(5):1091-1119.",
+    "steegen2016": "Steegen S, Tuerlinckx F, Gelman A, Vanpaemel W. Increasing transparency through a multiverse analysis. Perspect Psychol Sci. 2016;11(5):702-712.",
     "page2021": "Page MJ, McKenzie JE, Bossuyt PM, et al. The PRISMA 2020 statement. BMJ. 2021;372:n71.",
 }
 
@@ -47,7 +53,36 @@ def paragraphs(plan: Plan, effects: Effects) -> tuple[str, ...]:
         f"a meta-regression on log(weeks + 1). Moderators were examined one at a time if {plan.trials_per_moderator} trials or more "
         "report them. Small-study effects were tested by a cluster-robust Egger regression on sqrt(1/nT + 1/nC) (Pustejovsky & "
         f"Rodgers 2019; Rodgers & Pustejovsky 2021) if {plan.small_study_minimum} trials or more could be used. {sample_sentence(plan, effects)}",
+        *credibility_paragraph(plan),
     )
+
+
+CREDIBILITY_WORDS = {
+    "influence": "Influential trials were sought by leaving out each trial (Viechtbauer & Cheung 2010).",
+    "cumulative": "Trials were added in the order of publication.",
+    "small-study": "With {minimum} trials or more, small-study effects were adjusted for by PET-PEESE on arm sizes inside the "
+    "primary model (Stanley & Doucouliagos 2014) and by trim and fill of trial averages (Duval & Tweedie 2000).",
+    "selection": "Selective publication was modelled by a step at one-sided p = .025 (Vevea & Hedges 1995) with cluster-robust "
+    "standard errors.",
+    "worst-case": "Publication bias that would explain the result away was computed as Mathur & VanderWeele (2020) propose.",
+    "calibration": "What the interval and the test do was simulated on the review's own design ({replicates:,} replicates at "
+    "most).",
+    "multiverse": "All combinations of the choices that the protocol declares were analysed (Steegen et al. 2016).",
+}
+CREDIBILITY_REFERENCES = {
+    "influence": ("viechtbauer2010",),
+    "small-study": ("stanley2014", "duval2000"),
+    "selection": ("vevea1995",),
+    "worst-case": ("mathur2020",),
+    "multiverse": ("steegen2016",),
+}
+
+
+def credibility_paragraph(plan: Plan) -> tuple[str, ...]:
+    """What was asked of the answer before it was believed; nothing if the protocol asks for nothing."""
+    sentences = [CREDIBILITY_WORDS[name] for name in CREDIBILITY_WORDS if name in plan.credibility]
+    text = " ".join(sentences).format(minimum=plan.small_study_minimum, replicates=plan.replicates)
+    return (text,) if text else ()
 
 
 def declared_correlations(known: Dependence) -> list[str]:
@@ -95,6 +130,9 @@ def references(plan: Plan) -> tuple[str, ...]:
     """The works that the methods paragraphs cite, in alphabetical order."""
     keys = set(REFERENCES) - (set() if plan.prisma else {"page2021"})
     keys -= set() if plan.imputation.sd != "none" else {"furukawa2006"}
+    keys -= {
+        key for name, cited in CREDIBILITY_REFERENCES.items() if name not in plan.credibility for key in cited
+    }
     return tuple(sorted(REFERENCES[key] for key in keys))
 
 

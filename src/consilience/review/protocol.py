@@ -27,6 +27,7 @@ from ..records import (
 from .protocol_errors import describe_error
 from .protocol_models import CorrelationRange, DeclaredDecision, Files, Outcome, ProtocolModel
 from .protocol_models import Dependence as DependenceSection
+from .protocol_multiverse import resolved
 from .protocol_rules import cross_problems
 from .toml_lines import key_lines, line_of
 
@@ -225,8 +226,11 @@ def _plan(model: ProtocolModel, rules: Rules, decisions: tuple[Decision, ...]) -
         trials_per_moderator=model.questions.trials_per_moderator,
         small_study_minimum=model.questions.small_study_minimum,
         sensitivity=tuple(model.sensitivity.run),
+        credibility=tuple(model.credibility.run),
+        replicates=model.credibility.replicates,
         relevance=model.model.relevance,
         prisma=model.prisma.model_dump() if model.prisma is not None else {},
         dependence=_dependence(model.dependence),
         imputation=Imputation(model.imputation.sd, model.imputation.r, model.imputation.n),
+        multiverse=resolved(model.multiverse),
     )

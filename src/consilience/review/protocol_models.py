@@ -5,8 +5,24 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from ..records.plan import SENSITIVITY, SensitivityName
+from ..records.plan import (
+    CREDIBILITY,
+    SENSITIVITY,
+    AdjustmentChoice,
+    BiasChoice,
+    CorrectionChoice,
+    CredibilityName,
+    KeepChoice,
+    ModelChoice,
+    RouteChoice,
+    SensitivityName,
+    TestChoice,
+    TimeChoice,
+    TrialChoice,
+    VarianceChoice,
+)
 from .prisma import Prisma
 
 TableName = Literal["trials", "arms", "contrasts", "risk_of_bias"]
@@ -17,7 +33,17 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _word_or_correlation(value: Any) -> Any:
+    """``low``, ``assumed``, ``high`` or a correlation: one sentence where a union would give three errors."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and -1 < value < 1
+    if not number and value not in ("low", "assumed", "high"):
+        sentence = '"low", "assumed", "high" or a number above -1 and below 1'
+        raise PydanticCustomError("word_or_correlation", "it must be {allowed}", {"allowed": sentence})
+    return float(value) if number else value
+
+
 Word = Annotated[str, BeforeValidator(_as_text)]
+WordOrR = Annotated[Any, BeforeValidator(_word_or_correlation)]
 Name = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 R = Annotated[float, Field(gt=-1, lt=1)]
@@ -140,6 +166,31 @@ class Sensitivity(Section):
     run: list[SensitivityName] = Field(default=list(SENSITIVITY))
 
 
+class Multiverse(Section):
+    """Alternatives of each choice; None = the default set of `records.Multiverse`."""
+
+    r: list[WordOrR] | None = Field(default=None, min_length=1)
+    rho: list[Rho] | None = Field(default=None, min_length=1)
+    variance: list[VarianceChoice] | None = Field(default=None, min_length=1)
+    correction: list[CorrectionChoice] | None = Field(default=None, min_length=1)
+    imputed: list[KeepChoice] | None = Field(default=None, min_length=1)
+    trials: list[TrialChoice] | None = Field(default=None, min_length=1)
+    risk_of_bias: list[BiasChoice] | None = Field(default=None, min_length=1)
+    routes: list[RouteChoice] | None = Field(default=None, min_length=1)
+    times: list[TimeChoice] | None = Field(default=None, min_length=1)
+    outcomes: list[Name] | None = Field(default=None, min_length=1)
+    outliers: list[KeepChoice] | None = Field(default=None, min_length=1)
+    model: list[ModelChoice] | None = Field(default=None, min_length=1)
+    adjustment: list[AdjustmentChoice] | None = Field(default=None, min_length=1)
+    test: list[TestChoice] | None = Field(default=None, min_length=1)
+    most: int = Field(default=20_000, ge=2, le=200_000)
+
+
+class Credibility(Section):
+    run: list[CredibilityName] = Field(default=list(CREDIBILITY))
+    replicates: int = Field(default=1000, ge=100, le=100_000)
+
+
 class DeclaredDecision(Section):
     table: TableName
     action: Literal["exclude", "set", "accept"]
@@ -162,6 +213,8 @@ class ProtocolModel(Section):
     moderators: list[ModeratorColumn] = []
     readings: Readings = Readings()
     sensitivity: Sensitivity = Sensitivity()
+    credibility: Credibility = Credibility()
     imputation: Imputation = Imputation()
+    multiverse: Multiverse | None = None
     decisions: list[DeclaredDecision] = []
     prisma: Prisma | None = None

@@ -9,6 +9,7 @@ from ..base.options import suggestion
 from ..data.findings import joined
 from .prisma import prisma_problems
 from .protocol_models import CorrelationRange, DeclaredDecision, ProtocolModel
+from .protocol_multiverse import multiverse_problems
 
 Path = tuple[str | int, ...]
 TABLES = ("trials", "arms", "contrasts", "risk_of_bias")
@@ -27,6 +28,8 @@ def cross_problems(protocol: ProtocolModel) -> Iterator[Problem]:
         yield from _correlation(protocol.effect.default_r, ("effect", "default_r"), "[effect] default_r")
     for i, decision in enumerate(protocol.decisions):
         yield from _decision(decision, ("decisions", i), f"[[decisions]] number {i + 1}")
+    if protocol.multiverse is not None:
+        yield from multiverse_problems(protocol.multiverse, protocol)
     if protocol.prisma is not None:
         for box, sentence in prisma_problems(protocol.prisma):
             yield ("prisma", box), "prisma-arithmetic", sentence

@@ -24,6 +24,7 @@ from ..records import (
     StudyAverage,
 )
 from . import answer, methods
+from .credibility import credibility
 from .estimates import pooled
 from .load import Loaded, load
 from .persistence import persistence
@@ -51,21 +52,17 @@ def run(folder: str | Path, *, progress: Progress | None = None) -> Analysis:
 
 def analyse(review: Loaded, *, progress: Progress | None = None) -> Analysis:
     """The whole answer of a loaded review: effects, primary analysis, questions, sensitivity, words."""
-    plan = _usable_plan(review)
+    plan = usable_plan(review)
     progress = progress or silent
-    progress("Effects", 0, 1)
-    effects = mark(trial_effects(review.reported, plan), plan)
-    ratios = mark(trial_ratios(review.reported, plan), plan)
-    spec = Spec.che(level=plan.level)
     progress("Primary analysis", 0, 1)
-    chosen = pooled_rows(effects)
-    overall, model = pooled(chosen, spec, key="overall", label="all outcomes")
-    if not chosen.k:
-        overall = replace(overall, reason=why_none(effects))
-    primary = Primary(review.reported, plan, spec, effects, chosen, model, overall)
+    primary = primary_of(review, plan)
+    effects, model, overall = primary.every, primary.model, primary.estimate
+    ratios = mark(trial_ratios(review.reported, plan), plan)
     questions, course = _questions(primary, pooled_rows(ratios), progress)
     changed = scenarios(primary, progress=progress) if overall.available else ()
     tips = tipping_points(primary, changed, progress=progress)
+    looked = credibility(primary, review, progress=progress)
+    questions = (*questions, *looked.questions)
     found = answer.Findings(plan, overall, questions, changed, tips, course, len(review.reported.trials))
     return Analysis(
         plan=plan,
@@ -84,11 +81,24 @@ def analyse(review: Loaded, *, progress: Progress | None = None) -> Analysis:
         assumptions=methods.assumptions(plan, effects),
         notes=_all_notes(review, effects, ratios, model),
         readings=_readings(plan, overall),
+        diagnostics=looked.records,
         provenance=provenance(plan, inputs=review.inputs, protocol=review.protocol),
     )
 
 
-def _usable_plan(review: Loaded) -> Plan:
+def primary_of(review: Loaded, plan: Plan) -> Primary:
+    """The effects of a review and the average that its protocol asks for."""
+    effects = mark(trial_effects(review.reported, plan), plan)
+    spec = Spec.che(level=plan.level)
+    chosen = pooled_rows(effects)
+    overall, model = pooled(chosen, spec, key="overall", label="all outcomes")
+    if not chosen.k:
+        overall = replace(overall, reason=why_none(effects))
+    return Primary(review.reported, plan, spec, effects, chosen, model, overall)
+
+
+def usable_plan(review: Loaded) -> Plan:
+    """The plan of a review without errors; raises InputError ``review-has-errors``."""
     errors = [note for note in review.notes if note.severity == "error"]
     if errors or review.plan is None:
         listed = "\n".join(f"  {note}" for note in errors)

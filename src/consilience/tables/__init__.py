@@ -1,8 +1,17 @@
 """Records -> Table -> text, Markdown, HTML, LaTeX, CSV rows or a data frame."""
 
-from . import show_resampling  # noqa: F401 - registers what print shows
+from . import (
+    show_influence,  # noqa: F401 - registers its records with `show`
+    show_multiverse,  # noqa: F401 - registers what print() shows
+    show_resampling,  # noqa: F401 - registers what print shows
+    show_small_study,  # noqa: F401 - registers what print shows
+)
 from .build_all import all_tables
 from .build_estimates import estimate_table
+from .build_gosh import clusters_table, driven_table, gosh_table
+from .build_multiverse import alternatives_table, movement_table, specifications_table
+from .build_permutation import permutation_table
+from .build_selection import selection_table
 from .html import table_id, to_html
 from .latex import to_latex
 from .markdown import to_markdown
@@ -12,10 +21,18 @@ from .text import to_text
 
 __all__ = [
     "all_tables",
+    "alternatives_table",
+    "clusters_table",
     "csv_rows",
+    "driven_table",
     "estimate_table",
+    "gosh_table",
+    "movement_table",
+    "permutation_table",
+    "selection_table",
     "show",
     "show_html",
+    "specifications_table",
     "table_id",
     "to_dataframe",
     "to_html",

@@ -191,6 +191,7 @@ KINDS = {
     "course": ("course", "Change of the effect with time", "slope", "Slope"),
     "moderator": ("moderators", "Moderators, one at a time", "slope", "Moderator"),
     "small-study": ("small-study", "Small-study effects", "slope", "Test"),
+    "credibility": ("credibility", "The average adjusted for what may not have been published", "g", "By"),
 }
 
 
@@ -222,7 +223,7 @@ SUMMARY_OMITS = ("tau2_", "i2_")  # they stand in each question's own table
 
 def summary_table(analysis: Analysis) -> Table:
     """Every pooled g of the review in one table: the questions, one group each."""
-    kinds = [q for q in analysis.questions if q.kind not in {"moderator", "small-study"}]
+    kinds = [q for q in analysis.questions if q.kind not in {"moderator", "small-study", "credibility"}]
     level = analysis.plan.level
     full = estimates_table(
         "summary", "All pooled effects", questions=kinds, scale="g", level=level, label="Question"

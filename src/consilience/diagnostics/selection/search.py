@@ -1,0 +1,130 @@
+"""The highest likelihood of a selection model: all starts, and the model without heterogeneity, climb side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...base.errors import InputError
+from ...likelihood.climb import Climbed, climb
+from ...likelihood.selection import Evaluated, Selected, evaluate
+from ...likelihood.selection_smooth import FORMULAS
+from .setup import Setup
+
+# lanes start from the unadjusted mean moved down by so many typical standard deviations, and from multiples of its tau^2
+SHIFTS = (0.0, 0.5, 1.0, 0.25, -0.5)
+TAU2_FACTORS = (1.0, 0.3, 1.0, 0.0, 2.0)
+WIDER = (
+    0.0,
+    1.0,
+    3.0,
+    -1.0,
+)  # for smooth selection functions, each of whose starts is combined with each shift
+WITHOUT = 3  # starts of the model without heterogeneity, whose likelihood is easier
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The best maximum: theta (P,), its likelihood, Hessian, scores (k, P), free (P,); lanes that reached it; the
+    log-likelihood with tau^2 = 0 (NaN where not asked for)."""
+
+    theta: np.ndarray
+    loglik: float
+    hessian: np.ndarray
+    scores: np.ndarray
+    free: np.ndarray
+    score: float
+    steps: int
+    starts: int
+    maxima: int
+    loglik_without_tau2: float
+
+
+def objective_of(problem: Selected):  # type: ignore[no-untyped-def]
+    """lanes, theta -> Evaluated; a problem of one analysis serves every lane."""
+
+    def objective(lanes: np.ndarray, theta: np.ndarray) -> Evaluated:
+        return evaluate(problem.take(lanes), theta)
+
+    return objective
+
+
+def starts_of(setup: Setup) -> np.ndarray:
+    """(n, P) starting values."""
+    p, q, own, plain = setup.problem.p, setup.family.q, setup.family.start, setup.unadjusted
+    shifts, factors = np.array(SHIFTS), np.array(TAU2_FACTORS)
+    if q and setup.asked.kind in FORMULAS:
+        own = np.repeat(own, len(WIDER), axis=0)
+        shifts = np.array(WIDER)
+    n = max(len(own), 3)
+    typical = float(np.median(setup.effects.v))
+    level, *_ = np.linalg.lstsq(setup.design.matrix, np.ones(setup.effects.k), rcond=None)
+    down = np.resize(shifts, n)[:, None] * np.sqrt(typical + plain.tau2) * level
+    start = np.zeros((n, p + 1 + q))
+    start[:, :p] = setup.sign * plain.estimate - down
+    start[:, p] = np.resize(factors, n) * max(plain.tau2, 0.1 * typical)
+    if q:
+        start[:, p + 1 :] = own[np.arange(n) % len(own)]
+    return start
+
+
+def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
+    """Climb from every start (and from `extra` (m, P)).
+
+    Raises InputError ``no-maximum`` if no climb found a point with a finite likelihood.
+    """
+    start = starts_of(setup)
+    if extra is not None:
+        start = np.vstack([start, extra])
+    n, p = len(start), setup.problem.p
+    compare = setup.tau2 is None
+    lower, upper = np.tile(setup.lower, (n, 1)), np.tile(setup.upper, (n, 1))
+    if compare:  # the same starts without heterogeneity
+        start, lower, upper = (np.vstack([a, a[:WITHOUT]]) for a in (start, lower, upper))
+        start[n:, p] = upper[n:, p] = 0.0
+    climbed = climb(objective_of(setup.problem), start, lower, upper)
+    loglik = np.where(np.isfinite(climbed.loglik), climbed.loglik, -np.inf)
+    best = int(np.argmax(loglik))  # a model without heterogeneity is a point of the larger one
+    if not np.isfinite(loglik[best]):
+        raise InputError(
+            "The likelihood is not finite at any start.", code="no-maximum", advice="Look at the data."
+        )
+    if compare and best >= n:
+        climbed, loglik, best = _again(setup, climbed, loglik, best)
+    at = evaluate(setup.problem, climbed.theta[best : best + 1])
+    tops = loglik[:n][loglik[:n] > loglik[best] - 1e-6]
+    ended = loglik[:n][climbed.score[:n] < 1e-5]
+    return Found(
+        theta=climbed.theta[best],
+        loglik=float(loglik[best]),
+        hessian=at.hessian[0],
+        scores=at.scores[0],
+        free=climbed.free[best] & (setup.lower < setup.upper),
+        score=float(climbed.score[best]),
+        steps=int(climbed.steps[best]),
+        starts=max(len(tops), n),
+        maxima=len(np.unique(np.round(ended, 4))),
+        loglik_without_tau2=float(loglik[n:].max()) if compare else np.nan,
+    )
+
+
+def _again(setup: Setup, climbed: Climbed, loglik: np.ndarray, best: int) -> tuple[Climbed, np.ndarray, int]:
+    """Climb on from the best model without heterogeneity, in which tau^2 could not move."""
+    more = climb(
+        objective_of(setup.problem), climbed.theta[best : best + 1], setup.lower[None], setup.upper[None]
+    )
+    replaced = Climbed(
+        *(
+            np.concatenate([new, old[1:]])
+            for new, old in (
+                (more.theta, climbed.theta),
+                (more.loglik, climbed.loglik),
+                (more.hessian, climbed.hessian),
+                (more.score, climbed.score),
+                (more.steps, climbed.steps),
+                (more.free, climbed.free),
+            )
+        )
+    )
+    return replaced, np.concatenate([more.loglik, loglik[1:]]), 0

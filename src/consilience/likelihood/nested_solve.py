@@ -1,0 +1,154 @@
+"""The variance components of any Setup: nested intercepts by their own search, everything else by `multistart`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..records import Optimum
+from . import multistart
+from .build import Setup
+from .gaussian import Evaluation, Problem
+from .multistart import Method, Solution, hidden_parameters
+from .nested import NestedLayout
+from .nested_batch import NestedBatch, surely_seen
+from .nested_climb import Peak, climb_one
+from .nested_grid import between_points, grid_values, peaks, starting_grid
+from .optimise import SCORE_TOLERANCE
+
+PLACES = {"row": 0, "study": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class _One:
+    """One nested problem. batch of one data set, its design orthonormal; r : (p, p) with X = (that design) r;
+    places : (q,) 0 for a variance between effects, 1 between groups."""
+
+    problem: Problem
+    layout: NestedLayout
+    batch: NestedBatch
+    r: np.ndarray
+    places: tuple[int, ...]
+
+
+def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> Solution:
+    """Maximise the likelihood over the free parameters; see `multistart.solve` for parameters and errors."""
+    one = _one(setup.problem)
+    if one is None or method == "EE":
+        return multistart.solve(setup, method=method, start=start)
+    hidden = _hidden(setup, one)
+    fixed = setup.problem.fixed.copy()
+    fixed[[i for i, _ in hidden]] = 0.0
+    free = np.isnan(fixed)
+    places = np.array(one.places)
+    given = np.bincount(places, np.where(free, 0.0, fixed), minlength=2)
+    count = np.bincount(places[free], minlength=2)
+    found = None
+    if free.any() and not ((count > 1) | ((count == 1) & (given > 0))).any():
+        moving = bool(count[0]), bool(count[1])
+        if start is not None:
+            given += np.bincount(places, np.where(free, start, 0.0), minlength=2)
+        found = _maximum(one.batch, moving, given, reml=method == "REML", warm=start is not None)
+    if found is None:
+        return multistart.solve(setup, method=method, start=start)
+    best, climbs = found
+    theta = np.where(free, np.array(best.theta)[list(one.places)], fixed)
+    return Solution(
+        theta,
+        _evaluation(one, best, theta),
+        _optimum(best, bool((theta[free] <= 0).any()), climbs, nothing=bool(hidden)),
+        hidden,
+        _information(best, one.places, free),
+    )
+
+
+def _one(problem: Problem) -> _One | None:
+    layout, p = problem.layout, problem.p
+    if not isinstance(layout, NestedLayout) or p == 0 or not layout.parameters:
+        return None
+    if p == 1:
+        r = np.array([[np.sqrt(problem.x[:, 0] @ problem.x[:, 0])]])
+        basis = problem.x / r
+    else:
+        basis, r = np.linalg.qr(problem.x)
+    data = np.empty((1, p + 1, problem.k))
+    data[0, :p], data[0, p] = basis.T, problem.y
+    n = np.array([problem.k])
+    batch = NestedBatch(layout.d[None], layout.z[None], data, layout.starts, layout.index, n, True)
+    return _One(problem, layout, batch, r, tuple(PLACES[name] for name in layout.parameters))
+
+
+def _hidden(setup: Setup, one: _One) -> multistart.Hidden:
+    """What the data cannot tell; nothing where a bound proves that they tell everything."""
+    if not setup.twins:
+        probe = np.zeros((1, 2))
+        fixed = setup.problem.fixed
+        np.add.at(probe[0], list(one.places), np.where(np.isnan(fixed), 1.0, fixed))
+        if surely_seen(one.batch, probe)[0, list(one.places)].all():
+            return ()
+    return hidden_parameters(setup)
+
+
+def _maximum(
+    batch: NestedBatch, free: tuple[bool, bool], first: np.ndarray, *, reml: bool, warm: bool
+) -> tuple[Peak, int] | None:
+    """The highest maximum and how many climbs it took; from `first` alone where that is a warm start and works."""
+    if warm:
+        found = climb_one(batch, (float(first[0]), float(first[1])), free=free, reml=reml)
+        if found is not None and found.score <= SCORE_TOLERANCE:
+            return found, 1
+    a, b = starting_grid(batch, np.array(free), first[None])
+    values = grid_values(batch, a, b, reml=reml)
+    _, i, j = peaks(values)
+    best = None
+    for place in zip(i.tolist(), j.tolist(), strict=True):
+        start = between_points(values[0], a[0], b[0], place)
+        found = climb_one(batch, start, free=free, reml=reml)
+        if found is not None and (best is None or found.loglik > best.loglik + 1e-10):
+            best = found
+    return None if best is None else (best, len(i))
+
+
+def _evaluation(one: _One, best: Peak, theta: np.ndarray) -> Evaluation:
+    """The likelihood at the maximum in the coordinates of the problem's design."""
+    at, slopes, places = best.at, best.slopes, list(one.places)
+    factor = one.layout.factor(theta, False)
+    assert factor is not None
+    flat = len(one.r) == 1  # the usual case, at a fifth of the calls
+    turned = at.inverse[0].T
+    return Evaluation(
+        loglik=best.loglik,
+        score=slopes.score[0, places],
+        information=slopes.average[0][places][:, places],
+        curvature=np.zeros((len(places),) * 2),
+        flat=slopes.flat[0, places],
+        rss=float(at.rss[0]),
+        coefficients=at.coefficients[0] / one.r[0] if flat else np.linalg.solve(one.r, at.coefficients[0]),
+        q_basis=at.q[0].T,
+        r_basis=one.r / turned if flat else np.linalg.solve(turned, one.r),
+        residual=at.residual[0],
+        factor=factor,
+        observed=slopes.observed[0][places][:, places],
+    )
+
+
+def _information(best: Peak, places: tuple[int, ...], free: np.ndarray) -> np.ndarray:
+    """Negative Hessian over the free parameters inside their bounds, NaN elsewhere."""
+    still = ~free | (np.array(best.theta)[list(places)] <= 0)
+    result: np.ndarray = best.slopes.observed[0][list(places)][:, list(places)]
+    result[still] = np.nan
+    result[:, still] = np.nan
+    return result
+
+
+def _optimum(best: Peak, at_zero: bool, climbs: int, *, nothing: bool) -> Optimum:
+    status: Literal["boundary", "converged", "stopped", "not-identified"]
+    if best.score > SCORE_TOLERANCE:
+        status = "stopped"
+    elif nothing:
+        status = "not-identified"
+    else:
+        status = "boundary" if at_zero else "converged"
+    return Optimum(status, best.steps, best.score, climbs)

@@ -1,0 +1,230 @@
+"""Subsets of studies in the plane of estimate and I^2: density, with both marginal histograms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..base.format import count, number
+from ..records import Gosh, GoshClusters, Table, TableColumn
+from ..records.table import Cell
+from .axis import SMALL
+from .layout import Item, Label, Layout, Line, Shape, rectangle
+from .measure import shorten
+from .plane import LEFT, MARGIN, Plane, axes, footnotes, vertical_line
+from .scale import Scale, typical_range
+
+SIDE, EDGE, GAP = 250.0, 34.0, 24.0  # of a panel, of a marginal histogram, between panels
+BINS = 50
+HEAD = 22.0  # above a panel, for its title
+LEVELS = 6  # of opacity
+FAR = 0.0005  # share of subsets at either end that may be drawn at the edge
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Edges of the bins of estimate (B + 1,) and I^2 (B + 1,), the estimates held inside."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def _parts(record: Gosh) -> list[tuple[str, np.ndarray]]:
+    """Title and subsets (F,) of each panel."""
+    usable = np.isfinite(record.estimate) & np.isfinite(record.i2)
+    if not record.highlight:
+        return [("", usable)]
+    first = record.highlight[0]
+    held = record.includes(first)
+    if len(record.highlight) == 1:
+        return [(f"with {first}", usable & held), (f"without {first}", usable & ~held)]
+    second = record.highlight[1]
+    also = record.includes(second)
+    return [
+        ("with both", usable & held & also),
+        (f"with {first} only", usable & held & ~also),
+        (f"with {second} only", usable & ~held & also),
+        ("with neither", usable & ~held & ~also),
+    ]
+
+
+def _grid(record: Gosh) -> _Grid:
+    usable = record.estimate[np.isfinite(record.estimate) & np.isfinite(record.i2)].astype(float)
+    low, high = np.quantile(usable, (FAR, 1 - FAR)) if len(usable) > 2 / FAR else (usable.min(), usable.max())
+    low, high = min(low, float(record.whole[0])), max(high, float(record.whole[0]))
+    pad = 0.03 * (high - low) if high > low else 0.5 * max(abs(high), 1e-9)
+    return _Grid(np.linspace(low - pad, high + pad, BINS + 1), np.linspace(0.0, 100.0, BINS + 1))
+
+
+def _cells(plane: Plane, grid: _Grid, counts: np.ndarray) -> list[Item]:
+    """Bins as squares, darker where there are more subsets (logarithmic, `LEVELS` steps)."""
+    items: list[Item] = []
+    most = counts.max()
+    if most == 0:
+        return items
+    level = np.ceil(LEVELS * np.log1p(counts) / np.log1p(most)).astype(int)
+    for i, j in zip(*np.nonzero(counts), strict=True):
+        box = rectangle(
+            plane.x.at(grid.x[i]), plane.y.at(grid.y[j + 1]), plane.x.at(grid.x[i + 1]), plane.y.at(grid.y[j])
+        )
+        items.append(Shape(box, "mark", opacity=(0.12 + 0.88 * level[i, j] / LEVELS)))
+    return items
+
+
+def _margins(plane: Plane, grid: _Grid, counts: np.ndarray) -> list[Item]:
+    """Histograms of the estimates above the panel and of I^2 to the right of it."""
+    items: list[Item] = []
+    above, right = counts.sum(axis=1), counts.sum(axis=0)
+    for i in np.flatnonzero(above):
+        top = plane.top - 3 - (EDGE - 6) * above[i] / above.max()
+        box = rectangle(plane.x.at(grid.x[i]), top, plane.x.at(grid.x[i + 1]), plane.top - 3)
+        items.append(Shape(box, "soft"))
+    for j in np.flatnonzero(right):
+        end = plane.x.end + 3 + (EDGE - 6) * right[j] / right.max()
+        box = rectangle(plane.x.end + 3, plane.y.at(grid.y[j + 1]), end, plane.y.at(grid.y[j]))
+        items.append(Shape(box, "soft"))
+    return items
+
+
+def _panel(record: Gosh, grid: _Grid, part: tuple[str, np.ndarray], place: tuple[float, float]) -> list[Item]:
+    """One density with its margins; `place` is the left end and top of the plane."""
+    title, rows = part
+    left, top = place
+    plane = Plane(
+        Scale(float(grid.x[0]), float(grid.x[-1]), left, left + SIDE), Scale(0.0, 100.0, top + SIDE, top)
+    )
+    x = np.clip(record.estimate[rows].astype(float), grid.x[0], grid.x[-1])
+    y = np.clip(record.i2[rows].astype(float), 0.0, 100.0)
+    counts = np.histogram2d(x, y, bins=(grid.x, grid.y))[0]
+    items = _cells(plane, grid, counts) + _margins(plane, grid, counts)
+    items += vertical_line(plane, float(record.whole[0]), tone="summary", dash=(3.0, 2.2))
+    level = plane.y.at(float(record.whole[2]))
+    items.append(Line(((plane.x.start, level), (plane.x.end, level)), "summary", 0.7, (3.0, 2.2)))
+    items += axes(plane, x_title="", y_title="", y_values=(0, 25, 50, 75, 100))
+    items = [item for item in items if not (isinstance(item, Label) and not item.text)]
+    items.append(
+        Label((plane.x.start + plane.x.end) / 2, plane.bottom + 25, record.coefficient, SMALL, "middle", True)
+    )
+    items.append(Label(left - 34, plane.top - 9, "I², %", SMALL, bold=True))
+    if title:
+        text = shorten(f"{title} ({count(len(x))} subsets)", SIDE + EDGE, 8.5, bold=True)
+        items.append(Label(left, plane.top - EDGE - 6, text, bold=True))
+    return items
+
+
+def gosh_density(record: Gosh) -> Layout:
+    """Density of the subsets, one panel, or one for each way of holding the highlighted studies."""
+    parts, grid = _parts(record), _grid(record)
+    columns = 1 if len(parts) == 1 else 2
+    step_x, step_y = LEFT + SIDE + EDGE + GAP, HEAD + EDGE + SIDE + 34
+    items: list[Item] = []
+    for i, part in enumerate(parts):
+        row, column = divmod(i, columns)
+        items += _panel(record, grid, part, (LEFT + column * step_x, MARGIN + HEAD + EDGE - 8 + row * step_y))
+    width = MARGIN + columns * step_x - GAP
+    low, high = float(grid.x[0]), float(grid.x[-1])
+    beyond = int(((record.estimate < low) | (record.estimate > high)).sum())
+    notes = [
+        f"{record.rule[0].upper()}{record.rule[1:]}; darker is more. Dashed: all studies, "
+        f"{number(float(record.whole[0]))}, I² {number(float(record.whole[2]), 0)}%."
+    ]
+    if beyond:
+        notes.append(f"{count(beyond)} subsets lie beyond the axis and are drawn at its edge.")
+    rows = (len(parts) + columns - 1) // columns
+    foot, bottom = footnotes(notes, MARGIN + HEAD + EDGE - 8 + rows * step_y - HEAD - EDGE, width)
+    middle = typical_range(record.estimate[np.isfinite(record.estimate)].astype(float).tolist())
+    alt = (
+        f"Density of {count(len(record))} subsets of {len(record.studies)} studies by estimate and I²: "
+        f"estimates from {number(middle[0])} to {number(middle[1])}"
+        + (f", split by {' and '.join(record.highlight)}." if record.highlight else ".")
+    )
+    title = "Estimate and heterogeneity in subsets of the studies"
+    return Layout("gosh", title, alt, width, bottom, (*items, *foot), _twin(record, parts))
+
+
+def _twin(record: Gosh, parts: list[tuple[str, np.ndarray]]) -> Table:
+    """Counts and quartiles of each panel."""
+    columns = (
+        TableColumn("part", "Subsets"),
+        TableColumn("n", "Number", "right", 0),
+        *(
+            TableColumn(f"{key}{q}", f"{name} {q}%", "right", 2)
+            for key, name in (("e", record.coefficient), ("i", "I²"))
+            for q in (5, 50, 95)
+        ),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for title, rows_in in parts:
+        cells = [
+            float(np.quantile(values[rows_in], q)) if rows_in.any() else float("nan")
+            for values in (record.estimate, record.i2)
+            for q in (0.05, 0.5, 0.95)
+        ]
+        rows.append((title or "all", float(rows_in.sum()), *cells))
+    return Table("gosh-twin", "Subsets of the studies", columns, tuple(rows))
+
+
+def driving_studies(record: GoshClusters) -> Layout:
+    """For each cluster of subsets, by how much more (or less) often they hold each study than the others do."""
+    shown = [study for cluster in record.clusters for study in cluster.studies[:4]]
+    studies = list(dict.fromkeys(shown))[:16]
+    left, line, wide = 150.0, 13.0, 110.0
+    top = MARGIN + 46
+    width = left + len(record.clusters) * (wide + 14) + MARGIN
+    items: list[Item] = []
+    for row, study in enumerate(studies):
+        y = top + row * line
+        items.append(Label(left - 8, y + 3, shorten(study, left - MARGIN - 8, 8.5), anchor="end"))
+    bottom = top + (len(studies) - 1) * line + 8
+    for c, cluster in enumerate(record.clusters):
+        start = left + c * (wide + 14)
+        middle = start + wide / 2
+        items.append(
+            Label(middle, MARGIN + 8, f"{number(100 * cluster.share, 0)}% of subsets", SMALL, "middle", True)
+        )
+        items.append(
+            Label(
+                middle,
+                MARGIN + 18,
+                f"{number(cluster.estimate)}, I² {number(cluster.i2, 0)}%",
+                SMALL,
+                "middle",
+            )
+        )
+        items.append(Line(((middle, top - 8), (middle, bottom)), "rule"))
+        items += [
+            Label(start, top - 12, "−100%", SMALL, tone="muted"),
+            Label(start + wide, top - 12, "+100%", SMALL, "end", tone="muted"),
+        ]
+        by = dict(zip(cluster.studies, cluster.difference.tolist(), strict=True))
+        for row, study in enumerate(studies):
+            end, y = middle + by[study] * wide / 2, top + row * line
+            box = rectangle(min(middle, end), y - 4, max(middle, end), y + 4)
+            items.append(Shape(box, "mark" if by[study] > 0 else "soft", "summary", 0.4))
+    foot, height = footnotes(
+        [
+            "Bars: share of a cluster's subsets that hold the study, less the share of the other subsets that do."
+        ],
+        bottom + 4,
+        width,
+    )
+    columns = (
+        TableColumn("study", "Study"),
+        *(TableColumn(f"c{c}", f"Cluster {c + 1}", "right", 2) for c in range(len(record.clusters))),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for study in studies:
+        rows.append((study, *(float(c.difference[c.studies.index(study)]) for c in record.clusters)))
+    lead = record.clusters[-1].studies[0]
+    alt = f"{len(record.clusters)} clusters of subsets; the last is set apart most by {lead}."
+    twin = Table("gosh-clusters-twin", "Studies that set clusters apart", columns, tuple(rows))
+    return Layout(
+        "gosh-clusters",
+        "Studies that set the clusters of subsets apart",
+        alt,
+        width,
+        height,
+        (*items, *foot),
+        twin,
+    )

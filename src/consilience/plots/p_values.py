@@ -1,0 +1,169 @@
+"""Distributions of what is significant: the p-curve and the z-curve; and the Copas path."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.format import number, percent, plural
+from ..records import Table, TableColumn
+from ..records.selection import CopasFit, PCurve, ZCurve
+from .layout import Item, Layout, Line, Shape, rectangle
+from .plane import LEFT, MARGIN, Plane, axes, footnotes, legend, symbol, vertical_line
+from .scale import Scale, axis_range
+
+WIDTH, HEIGHT = 360.0, 230.0
+KEY = 110.0
+
+
+def _plane(x: tuple[float, float], y: tuple[float, float]) -> Plane:
+    top = MARGIN + 22
+    return Plane(Scale(*x, LEFT, LEFT + WIDTH), Scale(*y, top + HEIGHT, top))
+
+
+def p_curve_figure(record: PCurve) -> Layout:
+    """Share of significant p-values by size, against no effect and 33% power."""
+    middle = np.array([0.01, 0.02, 0.03, 0.04, 0.05])
+    lines = (
+        ("Observed", record.shares, "mark", 1.8, (), "circle"),
+        ("No effect", np.full(5, 20.0), "alert", 1.2, (1.5, 2.0), "square"),
+        ("33% power", record.expected33, "group3", 1.2, (5.0, 2.5), "diamond"),
+    )
+    top = 1.08 * max(100.0 if not len(record.p) else 0.0, *(float(values.max()) for _, values, *_ in lines))
+    plane = _plane((0.005, 0.055), (0.0, top))
+    items: list[Item] = []
+    entries: list[tuple[str, Item | None]] = []
+    for name, values, tone, width, dash, kind in reversed(lines):
+        points = tuple((plane.x.at(a), plane.y.at(b)) for a, b in zip(middle, values, strict=True))
+        items.append(Line(points, tone, width, dash))
+        items += [symbol(kind, a, b, 3.0, tone) for a, b in points]
+        entries.insert(0, (name, symbol(kind, 0, 0, 3.0, tone)))
+    labels = [f".{round(100 * m):02d}" for m in middle]
+    items += axes(
+        plane, x_title="p (up to)", y_title="% of significant results", x_ticks=(list(middle), labels)
+    )
+    items += legend(entries, plane.x.end + 12, plane.top + 8, KEY)
+    width = plane.x.end + 12 + KEY + MARGIN
+    note = f"{plural(len(record.p), 'significant result')} of {record.k}."
+    foot, height = footnotes([note], plane.bottom + 27, width)
+    columns = (
+        TableColumn("p", "p up to", "right", 2),
+        *(TableColumn(f"c{i}", name, "right", 1) for i, (name, *_) in enumerate(lines)),
+    )
+    rows = tuple((float(middle[i]), *(float(values[i]) for _, values, *_ in lines)) for i in range(5))
+    alt = f"p-curve: {percent(float(record.shares[0]), 0).lstrip('+')} of {plural(len(record.p), 'significant p-value')} below .01."
+    return Layout(
+        "p-curve",
+        "p-curve",
+        alt,
+        width,
+        height,
+        (*items, *foot),
+        Table("p-curve-twin", "p-curve", columns, rows),
+    )
+
+
+def z_curve_figure(record: ZCurve) -> Layout:
+    """Histogram of |z| with the fitted mixture, drawn on below the critical value as what it predicts."""
+    cut, shown = 1.959964 if record.significance == 0.05 else float(record.grid[0]), record.z[record.z <= 6]
+    edges = np.concatenate([np.linspace(0, cut, 9)[:-1], np.linspace(cut, 6, 21)])
+    counts, _ = np.histogram(shown, edges)
+    m = max(int(np.sum(record.z > cut)), 1)
+    heights = counts / np.diff(edges) / m
+    top = 1.08 * max(float(heights.max()), min(float(record.density.max()), 2.5 * float(heights.max())))
+    plane = _plane((0.0, 6.0), (0.0, top))
+    items: list[Item] = []
+    for a, b, h in zip(edges[:-1], edges[1:], heights, strict=True):
+        if h > 0:
+            tone = "soft" if a >= cut - 1e-9 else "band2"
+            box = rectangle(plane.x.at(a), plane.y.at(h), plane.x.at(b), plane.bottom)
+            items.append(Shape(box, tone, "rule", 0.5))
+    items += vertical_line(plane, cut, tone="alert", dash=(3.0, 2.2))
+    for part, dash in ((record.grid >= cut, ()), (record.grid <= cut, (2.0, 2.0))):
+        chosen = zip(record.grid[part], record.density[part], strict=True)
+        items.append(Line(tuple((plane.x.at(a), plane.y.at(b)) for a, b in chosen), "mark", 1.6, dash))
+    items += axes(plane, x_title="|z|", y_title="Density, relative to the significant results")
+    far = int(np.sum(record.z > 6))
+    notes = ["Line: fitted to the results beyond the dashed line; dotted: what it predicts below."]
+    notes += [f"{plural(far, 'result')} beyond 6."] if far else []
+    width = plane.x.end + MARGIN + 10
+    foot, height = footnotes(notes, plane.bottom + 27, width)
+    columns = (
+        TableColumn("low", "|z| from", "right", 2),
+        TableColumn("high", "to", "right", 2),
+        TableColumn("n", "Results", "right", kind="count"),
+        TableColumn("fit", "Fitted density", "right", 3),
+    )
+    rows = tuple(
+        (float(a), float(b), int(n), float(np.interp((a + b) / 2, record.grid, record.density)))
+        for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)
+    )
+    alt = (
+        f"Histogram of |z| of {plural(len(record.z), 'result')} with the fitted curve; expected replication rate "
+        f"{number(record.err.estimate)}, expected discovery rate {number(record.edr.estimate)}."
+    )
+    return Layout(
+        "z-curve",
+        "z-curve",
+        alt,
+        width,
+        height,
+        (*items, *foot),
+        Table("z-curve-twin", "z-curve", columns, rows),
+    )
+
+
+def copas_figure(record: CopasFit) -> Layout:
+    """Adjusted effect with limits against the chance of publication of the least precise study."""
+    path = record.path
+    ok = np.isfinite(path.low) & np.isfinite(path.high)
+    x, y, low, high, p = (
+        a[ok] for a in (path.published, path.estimate, path.low, path.high, path.p_residual)
+    )
+    plain = record.unadjusted
+    ends = axis_range(y, low, high, always=[0.0, plain.estimate])
+    plane = _plane((0.0, 1.0), ends)  # x is the chance of not being published
+    items: list[Item] = []
+    band = [(plane.x.at(a), plane.y.at(b)) for a, b in zip(1 - x, high, strict=True)]
+    band += [(plane.x.at(a), plane.y.at(b)) for a, b in reversed(list(zip(1 - x, low, strict=True)))]
+    if len(x) > 1:
+        items.append(Shape(tuple(band), "band2"))
+    items.append(Line(((plane.x.start, plane.y.at(0.0)), (plane.x.end, plane.y.at(0.0))), "ink", 0.7))
+    at = plane.y.at(plain.estimate)
+    items.append(Line(((plane.x.start, at), (plane.x.end, at)), "muted", 0.7, (3.0, 2.2)))
+    points = tuple((plane.x.at(a), plane.y.at(b)) for a, b in zip(1 - x, y, strict=True))
+    items.append(Line(points, "mark", 1.4))
+    for point, residual in zip(points, p, strict=True):
+        kind, tone = ("circle", "mark") if residual > 0.1 else ("square", "alert")
+        items.append(symbol(kind, *point, 3.4, tone))
+    values = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    items += axes(
+        plane,
+        x_title="Chance of publication of the least precise study",
+        y_title="Adjusted effect",
+        x_ticks=(values, [f"{1 - v:.1f}" for v in values]),
+    )
+    entries: list[tuple[str, Item | None]] = [
+        ("Asymmetry left, p ≤ .10", symbol("square", 0, 0, 3.4, "alert")),
+        ("No asymmetry left", symbol("circle", 0, 0, 3.4, "mark")),
+    ]
+    items += legend(entries, plane.x.end + 12, plane.top + 8, KEY)
+    width = plane.x.end + 12 + KEY + MARGIN
+    note = f"Dashed: unadjusted, {number(plain.estimate)}. Band: {100 * record.level:g}% limits."
+    foot, height = footnotes([note], plane.bottom + 27, width)
+    columns = (
+        TableColumn("published", "P(publication)", "right", 3),
+        TableColumn("estimate", "Estimate", "right", 3),
+        TableColumn("low", "Lower limit", "right", 3),
+        TableColumn("high", "Upper limit", "right", 3),
+        TableColumn("p", "p, asymmetry left", "right", 3),
+    )
+    rows = tuple(tuple(float(a[i]) for a in (x, y, low, high, p)) for i in range(len(x)))
+    alt = (
+        f"Adjusted effect from {number(float(y[0]))} without to {number(float(y[-1]))} with severe selection."
+        if len(y)
+        else "No estimate."
+    )
+    title = "Copas selection model"
+    return Layout(
+        "copas", title, alt, width, height, (*items, *foot), Table("copas-twin", title, columns, rows)
+    )
