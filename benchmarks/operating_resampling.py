@@ -1,4 +1,5 @@
-"""Type I error of the cluster wild bootstrap with few clusters beside CR2 and CR0, and coverage of bootstrap intervals."""
+"""Type I error of the cluster wild bootstrap and of the permutation test with few studies beside other tests, and coverage of
+bootstrap and permutation intervals."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import numpy as np
 
 from consilience.base.distributions import t_two_sided
 from consilience.base.shares import exact_interval
+from consilience.diagnostics.permutation import permutation_test
+from consilience.diagnostics.permutation_interval import permutation_interval
 from consilience.models import bootstrap, fit, wild_bootstrap
 from consilience.records import Design, Effects, Share, Spec
 from consilience.records.resampling import BOOTSTRAP_INTERVALS
@@ -16,6 +19,9 @@ CLUSTERS = (6, 10, 20)
 PER, REPLICATES, LEVEL = 4, 399, 0.05
 TESTS = ("wild bootstrap, signs", "wild bootstrap, Webb", "CR2, Satterthwaite", "CR0, normal")
 TAU2, BOOTSTRAPS = 0.04, 999
+STUDIES, ARRANGED, SLOPE, INTERVALS_AT = (6, 10, 20), 199, 0.2, 10
+PERMUTED = ("permutation", "Knapp-Hartung", "Wald z")
+RUNS = {"tests": 800, "bootstrap": 200, "permutation": 600, "permutation interval": 150}
 
 
 def type_one(m: int, *, runs: int, seed: int) -> dict[str, Share]:
@@ -69,30 +75,99 @@ def coverage(k: int, *, kind: str, runs: int, seed: int) -> dict[str, dict[str, 
     return {name: dict(found) for name, found in hits.items()}
 
 
+def _moderated(k: int, slope: float, rng: np.random.Generator) -> tuple[Effects, Design]:
+    """One effect a study, tau^2 .04, sampling variances .02 to .1, and a skewed moderator drawn anew each time."""
+    v, x = rng.uniform(0.02, 0.1, k), rng.standard_exponential(k)
+    y = rng.normal(0.3 + slope * x, np.sqrt(v + TAU2))
+    labels = np.array([str(i) for i in range(k)], dtype=object)
+    return Effects(y, v, labels), Design(np.column_stack([np.ones(k), x]), ("intercept", "x"))
+
+
+def permuted(k: int, *, runs: int, seed: int) -> dict[str, int]:
+    """Data sets without a slope in which the permutation test and two others reject it at 5%."""
+    rng = np.random.default_rng(seed)
+    hits = dict.fromkeys(PERMUTED, 0)
+    for _ in range(runs):
+        effects, design = _moderated(k, 0.0, rng)
+        kept = fit(effects, Spec.random_effects(), design=design)
+        plain = fit(effects, Spec.random_effects(test="z"), design=design)
+        # 200 arrangements with the observed one: the level is 10 in 200 exactly
+        made = permutation_test(plain, exact=False, iterations=ARRANGED, rng=rng)
+        for name, p in zip(
+            PERMUTED,
+            (made.p_value[1], kept.coefficients.p_value[1], plain.coefficients.p_value[1]),
+            strict=True,
+        ):
+            hits[name] += bool(p <= LEVEL + 1e-12)
+    return hits
+
+
+def permutation_coverage(k: int, *, runs: int, seed: int) -> dict[str, int]:
+    """Data sets whose 95% interval of the slope holds the true one, .2: by permutation and by Knapp-Hartung."""
+    rng = np.random.default_rng(seed)
+    hits = dict.fromkeys(PERMUTED[:2], 0)
+    for _ in range(runs):
+        effects, design = _moderated(k, SLOPE, rng)
+        found = fit(effects, Spec.random_effects(), design=design)
+        made = permutation_interval(found, "x", exact=False, iterations=ARRANGED, rng=rng)
+        own = found.coefficients
+        hits[PERMUTED[0]] += bool(made.low <= SLOPE <= made.high)
+        hits[PERMUTED[1]] += bool(own.ci_low[1] <= SLOPE <= own.ci_high[1])
+    return hits
+
+
 def part(share: float) -> str:
-    """Markdown of this part; `share` 1 = 4,000 data sets for tests, 1,000 for intervals."""
-    runs, fewer = max(20, round(4000 * share)), max(20, round(1000 * share))
+    """Markdown of this part; `share` 1 = `RUNS` data sets."""
+    runs = {name: max(20, round(n * share)) for name, n in RUNS.items()}
+    return "\n\n".join(
+        [
+            *_wild_table(runs["tests"]),
+            *_bootstrap_table(runs["bootstrap"]),
+            *_permutation_table(runs["permutation"], runs["permutation interval"]),
+        ]
+    )
+
+
+def _wild_table(runs: int) -> tuple[str, str]:
     rows = []
     for m in CLUSTERS:
         found = type_one(m, runs=runs, seed=m)
         rows.append([str(m), *(rate(round(found[t].value * runs), runs) for t in TESTS)])
-    lines = [
+    head = (
         f"Type I error at 5% of the test of a skewed study-level moderator; {PER} effects a study, {runs:,} data sets, "
-        f"{REPLICATES} bootstrap draws (all sign patterns where there are no more than that):",
-        "",
-        table(["studies", *TESTS], rows),
-        "",
-        f"Coverage of 95% bootstrap intervals ({BOOTSTRAPS} draws), random effects, one effect a study, {fewer:,} data sets; "
-        "an interval that does not exist (BCa of \u03c4\u00b2 with all draws on one side) counts as missed:",
-        "",
-    ]
+        f"{REPLICATES} bootstrap draws (all sign patterns where there are no more than that):"
+    )
+    return head, table(["studies", *TESTS], rows)
+
+
+def _bootstrap_table(runs: int) -> tuple[str, str]:
     rows = []
     for kind in ("parametric", "cluster"):
         for k in (8, 20):
-            for name, hits in coverage(k, kind=kind, runs=fewer, seed=k).items():
+            for name, hits in coverage(k, kind=kind, runs=runs, seed=k).items():
                 cells = [
-                    "\u2014" if i == "studentised" and name != "mean" else rate(hits[i], fewer) for i in hits
+                    "\u2014" if i == "studentised" and name != "mean" else rate(hits[i], runs) for i in hits
                 ]
                 rows.append([f"{kind}, {k} studies, {name}", *cells])
-    lines.append(table(["", *BOOTSTRAP_INTERVALS], rows))
-    return "\n".join(lines)
+    head = (
+        f"Coverage of 95% bootstrap intervals ({BOOTSTRAPS} draws), random effects, one effect a study, {runs:,} data sets; "
+        "an interval that does not exist (BCa of \u03c4\u00b2 with all draws on one side) counts as missed:"
+    )
+    return head, table(["", *BOOTSTRAP_INTERVALS], rows)
+
+
+def _permutation_table(runs: int, fewer: int) -> tuple[str, str, str]:
+    rows = []
+    for k in STUDIES:
+        hits = permuted(k, runs=runs, seed=k)
+        rows.append([str(k), *(rate(hits[t], runs) for t in PERMUTED)])
+    head = (
+        f"Type I error at 5% of the test of a skewed moderator, random effects, one effect a study, {runs:,} data sets, "
+        f"{ARRANGED} random arrangements; Wald statistics are what is permuted:"
+    )
+    held = permutation_coverage(INTERVALS_AT, runs=fewer, seed=1)
+    tail = (
+        f"The 95% permutation interval of a slope of {SLOPE:g} held it in {rate(held[PERMUTED[0]], fewer)} of {fewer:,} data "
+        f"sets of {INTERVALS_AT} studies; that of Knapp-Hartung in {rate(held[PERMUTED[1]], fewer)}."
+    )
+    return head, table(["studies", *PERMUTED], rows), tail

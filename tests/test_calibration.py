@@ -23,7 +23,6 @@ from consilience.plots import picture
 from consilience.records import (
     Calibration,
     CalibrationScenario,
-    Design,
     Fit,
     Inner,
     Intercept,

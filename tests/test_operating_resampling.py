@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks.operating_resampling import TESTS, coverage, part, type_one
+from benchmarks.operating_resampling import (
+    PERMUTED,
+    TESTS,
+    coverage,
+    part,
+    permutation_coverage,
+    permuted,
+    type_one,
+)
 
 
 def test_part_is_a_page_in_small():
@@ -10,6 +18,8 @@ def test_part_is_a_page_in_small():
     assert text.count("\n| ") >= 10
     assert "\u2014" in text
     assert "cluster, 20 studies, tau\u00b2" in text
+    assert "| studies | permutation | Knapp-Hartung | Wald z |" in text
+    assert "permutation interval of a slope of 0.2" in text
 
 
 def test_same_seed_same_rates():
@@ -19,3 +29,6 @@ def test_same_seed_same_rates():
     hits = coverage(8, kind="parametric", runs=10, seed=1)
     assert hits["mean"]["studentised"] >= 6
     assert hits["tau\u00b2"]["studentised"] == 0
+    assert set(permuted(6, runs=3, seed=1)) == set(PERMUTED)
+    assert permuted(6, runs=10, seed=1) == permuted(6, runs=10, seed=1)
+    assert permutation_coverage(6, runs=3, seed=1)["permutation"] >= 1
