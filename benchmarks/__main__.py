@@ -21,6 +21,7 @@ from . import (
     multilevel,
     multiverse,
     refits,
+    resampling,
     resampling_univariate,
     spine,
     univariate,
@@ -101,6 +102,7 @@ def main() -> int:
         "One model on many data sets": refits.main,
         "Leaving out each effect": influence.main,
         "Permutations and subsets": resampling_univariate.main,
+        "Bootstrap and calibration": resampling.main,
         "Every combination of choices": multiverse.main,
     }
     found = {title: measured(title, run) for title, run in work.items()}

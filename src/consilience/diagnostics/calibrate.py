@@ -19,6 +19,7 @@ from ..base.shares import exact_interval
 from ..inference.intervals import heterogeneity_intervals
 from ..inference.many_tests import TESTS_AT_ONCE, ManyTests, many_tests
 from ..models import profile_interval, refit_many
+from ..models.refit import in_batches
 from ..models.simulate import simulate
 from ..models.simulate_selected import simulate_selected
 from ..records import Fit, Intercept, Known, Note
@@ -42,7 +43,7 @@ LABELS = {
 }
 PUBLISHED_HALF, PUBLISHED_FIFTH = PublicationRule(0.5), PublicationRule(0.2)
 POINTS = 31  # of the power curve
-PART = 50  # replicates refitted between two reports of progress
+ONE_BY_ONE, AT_ONCE = 50, 250  # replicates refitted between two reports of progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,9 +207,10 @@ def _refitted(task: _Task, y: np.ndarray, stage: str) -> _Simulated:
     """All tests of the data sets y (F, k), from one refit of each."""
     plain = replace(task.fit, spec=replace(task.fit.spec, test="z"))
     theta, tau2, ok = [], [], []
-    for start in range(0, len(y), PART):
+    per = AT_ONCE if in_batches(plain) else ONE_BY_ONE
+    for start in range(0, len(y), per):
         task.progress(stage, start, len(y))
-        part = refit_many(plain, y=y[start : start + PART])
+        part = refit_many(plain, y=y[start : start + per])
         theta.append(part.theta)
         tau2.append(part.tau2)
         ok.append(part.ok)
@@ -226,13 +228,14 @@ def _scenario(task: _Task, key: str, label: str, theta: np.ndarray) -> Calibrati
     error = first.estimate[:, task.at] - task.truth
     widest = max(2 * abs(task.effect), 4 * float(np.std(error)))
     grid = np.linspace(0.0, widest, POINTS)
-    curve = {t: np.array([_rejected(task, m, d).value for d in grid]) for t, m in found.tests.items()}
+    halves = {t: m.half(task.fit.spec.level)[:, task.at] for t, m in found.tests.items()}
+    curve = {t: np.array([_rejected(error, half, d).value for d in grid]) for t, half in halves.items()}
     return CalibrationScenario(
         key=key,
         label=label,
         theta=theta,
         tau2=tau2,
-        methods=tuple(_method(task, t, m, (found.tau2, tau2)) for t, m in found.tests.items()),
+        methods=tuple(_method(task, t, (m, halves[t]), (found.tau2, tau2)) for t, m in found.tests.items()),
         bias=float(np.mean(error)),
         bias_se=float(np.std(error, ddof=1) / np.sqrt(len(error))),
         effects=grid,
@@ -242,25 +245,29 @@ def _scenario(task: _Task, key: str, label: str, theta: np.ndarray) -> Calibrati
     )
 
 
-def _method(task: _Task, test: str, found: ManyTests, tau2: tuple[np.ndarray, float]) -> MethodCalibration:
-    half = found.half(task.fit.spec.level)[:, task.at]
-    inside = np.abs(found.estimate[:, task.at] - task.truth) <= half
+def _method(
+    task: _Task, test: str, made: tuple[ManyTests, np.ndarray], tau2: tuple[np.ndarray, float]
+) -> MethodCalibration:
+    """made : the test and its half-widths (F,); tau2 : estimated (F,), true."""
+    found, half = made
+    off, known = found.estimate[:, task.at] - task.truth, np.isfinite(half)
     return MethodCalibration(
         test=test,
         label=LABELS.get(test, test),
-        coverage=_share(inside[np.isfinite(half)]),
-        rejected=_rejected(task, found, 0.0),
-        power=_rejected(task, found, task.effect),
+        coverage=_share((np.abs(off) <= half)[known]),
+        rejected=_rejected(off, half, 0.0),
+        power=_rejected(off, half, task.effect),
         prediction=_predicted(task, found, *tau2) if task.poolable else Share(),
-        half_width=float(np.mean(half[np.isfinite(half)])) if np.isfinite(half).any() else np.nan,
+        half_width=float(np.mean(half[known])) if known.any() else np.nan,
     )
 
 
-def _rejected(task: _Task, found: ManyTests, effect: float) -> Share:
-    """Share that rejects zero where the true coefficient is `effect`; data sets without a test are left out."""
-    half = found.half(task.fit.spec.level)[:, task.at]
-    moved = found.estimate[:, task.at] - task.truth + effect
-    return _share((np.abs(moved) > half)[np.isfinite(half)])
+def _rejected(off: np.ndarray, half: np.ndarray, effect: float) -> Share:
+    """Share that rejects zero where the true coefficient is `effect`; data sets without a test are left out.
+
+    off : (F,) estimates minus the truth; half : (F,) half-widths.
+    """
+    return _share((np.abs(off + effect) > half)[np.isfinite(half)])
 
 
 def _predicted(task: _Task, found: ManyTests, estimated: np.ndarray, tau2: float) -> Share:

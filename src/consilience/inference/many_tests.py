@@ -15,7 +15,7 @@ from ..base.distributions import t_isf, t_two_sided
 from ..base.errors import InputError
 from ..likelihood.build import Setup, build
 from ..likelihood.terms import partition
-from ..records import Fit
+from ..records import Fit, Intercept, Known
 from .robust import CORRECTIONS, NOTHING, _adjusted, _scalar
 from .working import Clusters, merged_blocks
 
@@ -43,9 +43,11 @@ class ManyTests:
 @dataclass(frozen=True, eq=False)
 class _Design:
     """What all data sets share. index : per cluster size (n, m, m) places in the list of all entries of the blocks of M,
-    0 = none; rows : per size (n, m); x : (k, p) in the working basis and scale; root_scale : (p,) exponents."""
+    0 = none; rows : per size (n, m); x : (k, p) in the working basis and scale; scale : (p,) exponents.
+    linear : (1 + q, entries) M at zero variances and its slope in each, or None if M is not linear in theta."""
 
     setup: Setup
+    linear: np.ndarray | None
     rows: list[np.ndarray]
     index: list[np.ndarray]
     x: np.ndarray
@@ -66,9 +68,10 @@ def many_tests(fit: Fit, y: np.ndarray, theta: np.ndarray, *, tests: tuple[str, 
     InputError ``clusters-not-independent``, ``one-cluster`` (a robust test needs more), ``singular``.
     """
     cluster = partition(fit.effects, (fit.spec.cluster,))
-    if any(t in CORRECTIONS for t in tests) and np.max(cluster) == 0:
+    robust = any(t in CORRECTIONS for t in tests)
+    if robust and np.max(cluster) == 0:
         raise InputError("All effects are of one cluster: there is no robust test.", code="one-cluster")
-    design = _design(fit, cluster)
+    design = _design(fit, cluster if robust else None)
     n, p = len(y), fit.design.matrix.shape[1]
     found = {
         t: ManyTests(np.full((n, p), np.nan), np.full((n, p), np.nan), np.full((n, p), np.nan)) for t in tests
@@ -82,7 +85,8 @@ def many_tests(fit: Fit, y: np.ndarray, theta: np.ndarray, *, tests: tuple[str, 
     return found
 
 
-def _design(fit: Fit, cluster: np.ndarray) -> _Design:
+def _design(fit: Fit, cluster: np.ndarray | None) -> _Design:
+    """Rows and places by cluster; without clusters (no robust test) by the model's own independent blocks."""
     setup = build(fit.effects, fit.design, fit.spec)
     problem, layout = setup.problem, setup.problem.layout
     blocks = layout.covariances(setup.scale_theta(fit.components.theta, -1))
@@ -90,9 +94,14 @@ def _design(fit: Fit, cluster: np.ndarray) -> _Design:
     for rows, m in blocks:
         numbered.append((rows, np.arange(start, start + m.size, dtype=float).reshape(m.shape)))
         start += m.size
-    merged = list(merged_blocks(numbered, cluster[layout.order]))
+    if cluster is None:
+        merged = [(rows[:, 0], rows, places) for rows, places in numbered]
+    else:
+        merged = list(merged_blocks(numbered, cluster[layout.order]))
+    plain = all(isinstance(t, (Intercept, Known)) for t in fit.spec.terms)
     return _Design(
         setup,
+        _linear(setup) if plain else None,
         [rows for _, rows, _ in merged],
         [places.astype(np.intp) for _, _, places in merged],
         problem.x,
@@ -100,17 +109,35 @@ def _design(fit: Fit, cluster: np.ndarray) -> _Design:
     )
 
 
+def _linear(setup: Setup) -> np.ndarray:
+    q = len(setup.parameters)
+    at = np.array([_flat(setup, theta) for theta in np.vstack([np.zeros((1, q)), np.eye(q)])])
+    at[1:] -= at[0]
+    return at
+
+
+def _flat(setup: Setup, theta: np.ndarray) -> np.ndarray:
+    """All entries of the blocks of M at theta (q,) on the working scale, one after another."""
+    return np.concatenate([m.ravel() for _, m in setup.problem.layout.covariances(theta)])
+
+
+def _entries(design: _Design, theta: np.ndarray) -> np.ndarray:
+    """(F, 1 + entries) of M at each theta (F, q); the first is zero: the place of pairs in different blocks."""
+    setup = design.setup
+    working = setup.scale_theta(theta, -1)
+    if design.linear is None:
+        found = np.array([_flat(setup, one) for one in working])
+    else:
+        found = design.linear[0] + working @ design.linear[1:]
+    return np.concatenate([np.zeros((len(found), 1)), found], axis=1)
+
+
 def _part(
     design: _Design, y: np.ndarray, theta: np.ndarray, tests: tuple[str, ...]
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """(estimate, se, df), each (F, p), per test."""
     setup, layout = design.setup, design.setup.problem.layout
-    n = len(y)
-    entries = np.zeros((n, 1 + sum(1 + int(np.max(i)) for i in design.index)))
-    for i in range(n):
-        blocks = layout.covariances(setup.scale_theta(theta[i], -1))
-        flat = np.concatenate([m.ravel() for _, m in blocks])
-        entries[i, 1 : 1 + len(flat)] = flat
+    entries = _entries(design, theta)
     rest = layout.to_working(np.ldexp(y, -setup.exponent).T).T - design.x @ setup.offset
     groups = [
         _group(entries[:, index], design.x[rows], rest[:, rows])

@@ -26,6 +26,7 @@ KINDS: dict[Kind, str] = {
     "cluster": "clusters drawn with replacement",
 }
 Z95 = 1.959963984540054
+TIE = 1e-10  # draws this close to the estimate equal it: rounding depends on how many are computed at once
 
 
 def bootstrap(
@@ -188,8 +189,10 @@ def quantile(ordered: np.ndarray, p: float, *, spread: float | None = None) -> t
 def bca(
     ordered: np.ndarray, estimate: float, left_out: np.ndarray, *, level: float
 ) -> tuple[float, float, float, float] | None:
-    """BCa limits from sorted draws, with their Monte-Carlo errors; None where they do not exist."""
-    share = (np.sum(ordered < estimate) + 0.5 * np.sum(ordered == estimate)) / len(ordered)
+    """BCa limits from sorted draws, with their Monte-Carlo errors; None where they do not exist. Of the draws that equal
+    the estimate half count as below it."""
+    near = TIE * max(abs(estimate), float(ordered[-1] - ordered[0]))
+    share = float(np.mean(ordered < estimate - near) + np.mean(ordered <= estimate + near)) / 2
     a = acceleration(left_out)
     if not 0 < share < 1 or not np.isfinite(a):
         return None

@@ -56,6 +56,13 @@ def refit_many(
     return one_by_one(fit, kept, effects, designs, safe=safe)
 
 
+def in_batches(fit: Fit) -> bool:
+    """Do its refits go through the batched kernels?"""
+    if is_univariate(fit.effects, fit.spec):
+        return fit.spec.scale is None
+    return bool(fit.design.names) and nesting_of(fit.effects, fit.spec) is not None
+
+
 def univariate_batch(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray) -> BatchFit:
     """A univariate model on F data sets, as `refit_many` says; whatever of them is asked for is computed then."""
     present = y if keep.all() else np.where(keep, y, np.nan)  # shared variances are the faster way

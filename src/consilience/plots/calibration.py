@@ -34,7 +34,9 @@ def coverage_figure(calibration: Calibration) -> Layout:
     y = MARGIN + 8
     for scenario in calibration.scenarios:
         heading = scenario.label[:1].upper() + scenario.label[1:]
-        items.append(Label(MARGIN, y + HEAD - 6, shorten(heading, WIDTH - 2 * MARGIN, 8.0), 8.0, bold=True))
+        items.append(
+            Label(MARGIN, y + HEAD - 6, shorten(heading, WIDTH - 2 * MARGIN, 8.0, bold=True), 8.0, bold=True)
+        )
         y += HEAD
         ends = ((scale.at(level), y), (scale.at(level), y + ROW * len(scenario.methods)))
         items.append(Line(ends, "ink", 0.7, (3.0, 2.2)))

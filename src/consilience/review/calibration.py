@@ -91,14 +91,13 @@ def sentences(calibration: Calibration) -> tuple[str, ...]:
     damped = [s for s in calibration.selected if s.truth != 0]
     if damped:
         parts = [
-            f"{number(s.bias)} (SE {number(s.bias_se, 3)}) where other results are published with probability "
-            f"{s.rule.probability:g}"
+            f"{number(s.bias)} (SE {number(s.bias_se, 3)}) with {100 * s.rule.probability:g}% of the others"
             for s in damped
         ]
         what = "trials" if damped[0].rule.by == "study" else "effects"
         found.append(
-            f"If {what} with a one-sided p of at most {damped[0].rule.alpha:g} are always published, the pooled g is "
-            f"too high by {' and by '.join(parts)}."
+            f"If all {what} with a one-sided p of at most {damped[0].rule.alpha:g} are published but only some of the "
+            f"others, the pooled g is too high: by {', by '.join(parts)}."
         )
     return tuple(found)
 
