@@ -61,18 +61,8 @@ def gosh(
     studies, unit = _studies(labels, alone)
     m, p = len(studies), len(names)
     total = sum(comb(m, size) for size in range(p, m + 1))
-    most = subsets if subsets is not None else (DOUBLE if alone else FEW)
-    if not 1 <= most <= MOST:
-        raise InputError(f"{most} subsets; allowed are 1 to {MOST:,}.", code="subsets")
-    every = total <= most
-    if not every and rng is None:
-        raise InputError(
-            f"There are {total:.3g} subsets, more than {most:,}: a random part of them needs a generator.",
-            code="rng-needed",
-            advice="Pass rng=numpy.random.default_rng(seed), or a larger `subsets`.",
-        )
-    seed, n = seed_of(rng), total if every else most
-    kind = np.float64 if n <= DOUBLE else np.float32
+    n, every = _number(total, subsets, alone, rng)
+    seed, kind = seed_of(rng), np.float64 if n <= DOUBLE else np.float32
     found = np.empty((4, n), dtype=kind)
     included = np.empty((n, (m + 7) // 8), dtype=np.uint8)
     done = 0
@@ -84,19 +74,25 @@ def gosh(
         if progress is not None:
             progress("Subsets", done, n)
     how = f"all {n:,}" if every else f"{n:,} random"
-    return Gosh(
-        studies=studies,
-        coefficient=names[j],
-        included=included,
-        estimate=found[0],
-        tau2=found[1],
-        i2=found[2],
-        q=found[3],
-        whole=_fitted(fit, np.ones((1, fit.effects.k), dtype=bool), j, alone)[:, 0],
-        rule=f"{how} subsets of at least {p} of {m} {'studies' if alone else fit.spec.cluster + ' clusters'}",
-        every=every,
-        seed=None if every else seed,
-    )
+    whole = _fitted(fit, np.ones((1, fit.effects.k), dtype=bool), j, alone)[:, 0]
+    rule = f"{how} subsets of at least {p} of {m} {'studies' if alone else f'{fit.spec.cluster} clusters'}"
+    return Gosh(studies, names[j], included, *found, whole, rule, every, None if every else seed)
+
+
+def _number(
+    total: int, subsets: int | None, alone: bool, rng: np.random.Generator | None
+) -> tuple[int, bool]:
+    """How many subsets are fitted, and whether that is all of them."""
+    most = subsets if subsets is not None else (DOUBLE if alone else FEW)
+    if not 1 <= most <= MOST:
+        raise InputError(f"{most} subsets; allowed are 1 to {MOST:,}.", code="subsets")
+    if total > most and rng is None:
+        raise InputError(
+            f"There are {total:.3g} subsets, more than {most:,}: a random part of them needs a generator.",
+            code="rng-needed",
+            advice="Pass rng=numpy.random.default_rng(seed), or a larger `subsets`.",
+        )
+    return min(total, most), total <= most
 
 
 def highlight(record: Gosh, *studies: str) -> Gosh:

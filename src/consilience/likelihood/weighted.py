@@ -286,11 +286,7 @@ class LaneRegressionAt(_At):
             self.columns.append(c)
             self.turned.append(wc)
             self.projected.append(along)
-
-    @once
-    def weighted_residual(self) -> np.ndarray:
-        """W (y - Xb) = Py."""
-        return np.asarray(self.w * self.residual)
+        self.weighted_residual = w * self.residual  # W (y - Xb) = Py
 
     @once
     def rss(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.format import count, number
-from ..records import Gosh, GoshClusters, Table, TableColumn
+from ..records import Gosh, GoshClusters, SubsetCluster, Table, TableColumn
 from ..records.table import Cell
 from .axis import SMALL
 from .layout import Item, Label, Layout, Line, Shape, rectangle
@@ -18,6 +18,7 @@ from .scale import Scale, typical_range
 SIDE, EDGE, GAP = 250.0, 34.0, 24.0  # of a panel, of a marginal histogram, between panels
 BINS = 50
 HEAD = 22.0  # above a panel, for its title
+WIDE, LINE = 110.0, 13.0  # of the bars of a cluster, between studies
 LEVELS = 6  # of opacity
 FAR = 0.0005  # share of subsets at either end that may be drawn at the edge
 
@@ -169,39 +170,16 @@ def driving_studies(record: GoshClusters) -> Layout:
     """For each cluster of subsets, by how much more (or less) often they hold each study than the others do."""
     shown = [study for cluster in record.clusters for study in cluster.studies[:4]]
     studies = list(dict.fromkeys(shown))[:16]
-    left, line, wide = 150.0, 13.0, 110.0
+    left = 150.0
     top = MARGIN + 46
-    width = left + len(record.clusters) * (wide + 14) + MARGIN
+    width = left + len(record.clusters) * (WIDE + 14) + MARGIN
     items: list[Item] = []
     for row, study in enumerate(studies):
-        y = top + row * line
+        y = top + row * LINE
         items.append(Label(left - 8, y + 3, shorten(study, left - MARGIN - 8, 8.5), anchor="end"))
-    bottom = top + (len(studies) - 1) * line + 8
+    bottom = top + (len(studies) - 1) * LINE + 8
     for c, cluster in enumerate(record.clusters):
-        start = left + c * (wide + 14)
-        middle = start + wide / 2
-        items.append(
-            Label(middle, MARGIN + 8, f"{number(100 * cluster.share, 0)}% of subsets", SMALL, "middle", True)
-        )
-        items.append(
-            Label(
-                middle,
-                MARGIN + 18,
-                f"{number(cluster.estimate)}, I² {number(cluster.i2, 0)}%",
-                SMALL,
-                "middle",
-            )
-        )
-        items.append(Line(((middle, top - 8), (middle, bottom)), "rule"))
-        items += [
-            Label(start, top - 12, "−100%", SMALL, tone="muted"),
-            Label(start + wide, top - 12, "+100%", SMALL, "end", tone="muted"),
-        ]
-        by = dict(zip(cluster.studies, cluster.difference.tolist(), strict=True))
-        for row, study in enumerate(studies):
-            end, y = middle + by[study] * wide / 2, top + row * line
-            box = rectangle(min(middle, end), y - 4, max(middle, end), y + 4)
-            items.append(Shape(box, "mark" if by[study] > 0 else "soft", "summary", 0.4))
+        items += _cluster_column(cluster, studies, left + c * (WIDE + 14), top)
     foot, height = footnotes(
         [
             "Bars: share of a cluster's subsets that hold the study, less the share of the other subsets that do."
@@ -209,16 +187,9 @@ def driving_studies(record: GoshClusters) -> Layout:
         bottom + 4,
         width,
     )
-    columns = (
-        TableColumn("study", "Study"),
-        *(TableColumn(f"c{c}", f"Cluster {c + 1}", "right", 2) for c in range(len(record.clusters))),
-    )
-    rows: list[tuple[Cell, ...]] = []
-    for study in studies:
-        rows.append((study, *(float(c.difference[c.studies.index(study)]) for c in record.clusters)))
     lead = record.clusters[-1].studies[0]
     alt = f"{len(record.clusters)} clusters of subsets; the last is set apart most by {lead}."
-    twin = Table("gosh-clusters-twin", "Studies that set clusters apart", columns, tuple(rows))
+    twin = _cluster_twin(record, studies)
     return Layout(
         "gosh-clusters",
         "Studies that set the clusters of subsets apart",
@@ -228,3 +199,33 @@ def driving_studies(record: GoshClusters) -> Layout:
         (*items, *foot),
         twin,
     )
+
+
+def _cluster_twin(record: GoshClusters, studies: list[str]) -> Table:
+    columns = (
+        TableColumn("study", "Study"),
+        *(TableColumn(f"c{c}", f"Cluster {c + 1}", "right", 2) for c in range(len(record.clusters))),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for study in studies:
+        rows.append((study, *(float(c.difference[c.studies.index(study)]) for c in record.clusters)))
+    return Table("gosh-clusters-twin", "Studies that set clusters apart", columns, tuple(rows))
+
+
+def _cluster_column(cluster: SubsetCluster, studies: list[str], start: float, top: float) -> list[Item]:
+    """The bars of one cluster, with what it is above them."""
+    middle, bottom = start + WIDE / 2, top + (len(studies) - 1) * LINE + 8
+    words = f"{number(cluster.estimate)}, I² {number(cluster.i2, 0)}%"
+    items: list[Item] = [
+        Label(middle, MARGIN + 8, f"{number(100 * cluster.share, 0)}% of subsets", SMALL, "middle", True),
+        Label(middle, MARGIN + 18, words, SMALL, "middle"),
+        Line(((middle, top - 8), (middle, bottom)), "rule"),
+        Label(start, top - 12, "−100%", SMALL, tone="muted"),
+        Label(start + WIDE, top - 12, "+100%", SMALL, "end", tone="muted"),
+    ]
+    by = dict(zip(cluster.studies, cluster.difference.tolist(), strict=True))
+    for row, study in enumerate(studies):
+        end, y = middle + by[study] * WIDE / 2, top + row * LINE
+        box = rectangle(min(middle, end), y - 4, max(middle, end), y + 4)
+        items.append(Shape(box, "mark" if by[study] > 0 else "soft", "summary", 0.4))
+    return items

@@ -15,6 +15,15 @@ WIDTH, HEIGHT, STEP = 330.0, 110.0, 182.0
 BINS, MOST = 60, 6
 FAR = 0.001  # share of arrangements at either end that may be drawn at the edge
 
+COLUMNS = (
+    TableColumn("name", "Coefficient"),
+    TableColumn("observed", "Observed", "right", 3),
+    TableColumn("low", "2.5%", "right", 3),
+    TableColumn("median", "Median", "right", 3),
+    TableColumn("high", "97.5%", "right", 3),
+    TableColumn("p", "p", "right", 4),
+)
+
 
 def permutation_distribution(record: PermutationTest) -> Layout:
     """One histogram for each coefficient (the first six), bars as extreme as the observed statistic darker."""
@@ -39,18 +48,10 @@ def permutation_distribution(record: PermutationTest) -> Layout:
     if len(record.names) > MOST:
         notes.append(f"The first {MOST} of {len(record.names)} coefficients are drawn.")
     foot, bottom = footnotes(notes, MARGIN + 34 + (len(shown) - 1) * STEP + HEIGHT + 27, width)
-    columns = (
-        TableColumn("name", "Coefficient"),
-        TableColumn("observed", "Observed", "right", 3),
-        TableColumn("low", "2.5%", "right", 3),
-        TableColumn("median", "Median", "right", 3),
-        TableColumn("high", "97.5%", "right", 3),
-        TableColumn("p", "p", "right", 4),
-    )
     alt = "Permutation distributions: " + "; ".join(
         f"{row[0]} observed {number(row[1])}, p {number(row[5], 4)}" for row in rows
     )
-    twin = Table("permutation-twin", "Permutation distributions", columns, tuple(rows))
+    twin = Table("permutation-twin", "Permutation distributions", COLUMNS, tuple(rows))
     return Layout(
         "permutation",
         "Permutation distribution of the statistic",
