@@ -76,7 +76,9 @@ def gosh(
     how = f"all {n:,}" if every else f"{n:,} random"
     whole = _fitted(fit, np.ones((1, fit.effects.k), dtype=bool), j, alone)[:, 0]
     rule = f"{how} subsets of at least {p} of {m} {'studies' if alone else f'{fit.spec.cluster} clusters'}"
-    return Gosh(studies, names[j], included, *found, whole, rule, every, None if every else seed)
+    estimate, tau2, i2, q = found
+    seed = None if every else seed
+    return Gosh(studies, names[j], included, estimate, tau2, i2, q, whole, rule, every, seed)
 
 
 def _number(
