@@ -126,6 +126,23 @@ def test_the_compiled_search_agrees(reml: bool, span: float) -> None:
     np.testing.assert_array_equal(compiled.maxima, plain.maxima)
 
 
+@pytest.mark.parametrize("method", ["REML", "ML"])
+@pytest.mark.parametrize("p", [2, 3, 5])
+@pytest.mark.parametrize("each", [True, False])
+def test_the_compiled_search_of_regressions_agrees(method: str, p: int, each: bool) -> None:
+    if importlib.util.find_spec("numba") is None:
+        pytest.skip("numba is not installed")
+    rng = np.random.default_rng(p)
+    v = 10 ** rng.uniform(-1.2, 1.2, (600, 9))
+    y = rng.normal(0, np.sqrt(v + 0.3))
+    v[:200, 3] = np.inf
+    x = rng.normal(size=(600, 9, p) if each else (9, p))
+    x[..., 0] = 1.0
+    plain, compiled = (fit_batch(y, v, x, method=method, engine=engine) for engine in ("numpy", "numba"))
+    np.testing.assert_allclose(compiled.tau2, plain.tau2, rtol=1e-10, atol=1e-10 * float(v.min()))
+    np.testing.assert_array_equal(compiled.maxima, plain.maxima)
+
+
 @given(
     st.integers(0, 10_000),
     st.floats(-1e4, 1e4),
