@@ -14,7 +14,7 @@ from ..base.roots import find_root
 from ..likelihood.build import Setup, build
 from ..likelihood.multistart import Method
 from ..likelihood.nested_solve import solve
-from ..records import Fit, Interval
+from ..records import Fit, Inner, Interval, Term
 from .multilevel import METHODS
 
 WIDEST = 60  # doublings of a variance before its upper limit is called infinite
@@ -117,7 +117,13 @@ def _upper(line: _Line, peak: float, *, upper: float, allowed: float) -> float:
 def _setup(fit: Fit) -> Setup:
     if fit.spec.method not in METHODS or fit.spec.scale is not None:
         raise InputError(f"A fit by {fit.spec.method} has no profile likelihood.", code="no-likelihood")
-    return build(fit.effects, fit.design, fit.spec)
+    return build(fit.effects, fit.design, replace(fit.spec, terms=tuple(map(_bounded, fit.spec.terms))))
+
+
+def _bounded(term: Term) -> Term:
+    """An unstructured term by standard deviations and correlations, which have bounds, where its Cholesky factor has none."""
+    free = isinstance(term, Inner) and term.structure == "UN" and term.variance is term.correlation is None
+    return replace(term, variance=(np.nan,)) if free else term
 
 
 def _line(fit: Fit, name: str) -> _Line:
@@ -128,6 +134,18 @@ def _line(fit: Fit, name: str) -> _Line:
             f'There is no parameter "{name}" to profile; there are: {", ".join(known)}.', code="unknown-name"
         )
     index = next(i for i, p in enumerate(setup.parameters) if p.name == name)
-    theta = setup.scale_theta(fit.components.theta, -1)
+    if setup.parameters[index].unit != 2 and any(
+        len(term.levels) > 2
+        and term.structure.linear is False
+        and len(term.parameters) > len(term.levels) + 1
+        for term in setup.terms
+    ):
+        raise InputError(
+            "An unstructured covariance of more than two levels has no profile: its bounds depend on each other.",
+            code="no-profile",
+            advice='Use the structure "HCS" or "CS", or fit two levels at a time.',
+        )
+    same = all(_bounded(term) is term for term in fit.spec.terms)
+    theta = setup.scale_theta(fit.components.theta, -1) if same else None
     found = solve(setup, method=METHODS[fit.spec.method], start=theta)
     return _Line(setup, index, METHODS[fit.spec.method], found.theta, found.evaluation.loglik)
