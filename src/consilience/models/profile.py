@@ -122,8 +122,9 @@ def _setup(fit: Fit) -> Setup:
 
 def _bounded(term: Term) -> Term:
     """An unstructured term by standard deviations and correlations, which have bounds, where its Cholesky factor has none."""
-    free = isinstance(term, Inner) and term.structure == "UN" and term.variance is term.correlation is None
-    return replace(term, variance=(np.nan,)) if free else term
+    if isinstance(term, Inner) and term.structure == "UN" and term.variance is term.correlation is None:
+        return replace(term, variance=(np.nan,))
+    return term
 
 
 def _line(fit: Fit, name: str) -> _Line:
