@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lanes import UNROLLED, LaneModel, Lanes, inverse_root
+from .lanes import LaneModel, Lanes
 from .optimise import AIM, MOST_STEPS, NEAR, SCORE_TOLERANCE, Box, Maximum, Point
 
 BESIDE = 0.05  # standard errors from a higher lane at which two lanes are one
 HALVINGS = 50
 MOST_ESCAPES = 5
-WELL = 1e3  # entries of an inverse Cholesky factor up to which a scaled curvature is plainly definite
 SADDLE = 1e-9  # relative size from which an upward curvature is none of rounding
 NUDGES = (1e-3, 1e-2, 0.1)  # from a variance of zero; sampling variances are near one
 
@@ -146,12 +145,6 @@ def _solved(state: _State, information: np.ndarray) -> tuple[np.ndarray, np.ndar
     scaled = information * (scale[:, :, None] * scale[:, None, :])
     still = np.nonzero(scale == 0)
     scaled[still[0], still[1], still[1]] = 1.0
-    root = inverse_root(scaled) if scaled.shape[1] <= UNROLLED else None
-    if (
-        root is not None and np.isfinite(root).all() and root.max() < WELL
-    ):  # plainly definite: no eigenvalues needed
-        whole = (state.at.score * scale)[:, None, :] @ root.swapaxes(1, 2) @ root
-        return np.asarray(whole[:, 0] * scale), np.ones(len(scale), dtype=bool)
     values, vectors = np.linalg.eigh(scaled)
     positive = values[:, 0] > 0
     values = np.abs(values)
