@@ -14,7 +14,7 @@ from ..base.roots import find_root
 from ..likelihood.build import Setup, build
 from ..likelihood.multistart import Method
 from ..likelihood.nested_solve import solve
-from ..records import Fit, Interval
+from ..records import Fit, Inner, Interval, Term
 from .multilevel import METHODS
 
 WIDEST = 60  # doublings of a variance before its upper limit is called infinite
@@ -117,17 +117,43 @@ def _upper(line: _Line, peak: float, *, upper: float, allowed: float) -> float:
 def _setup(fit: Fit) -> Setup:
     if fit.spec.method not in METHODS or fit.spec.scale is not None:
         raise InputError(f"A fit by {fit.spec.method} has no profile likelihood.", code="no-likelihood")
-    return build(fit.effects, fit.design, fit.spec)
+    setup = build(fit.effects, fit.design, fit.spec)
+    pairs = list(zip(fit.spec.terms, setup.terms, strict=True))
+    terms = tuple(_bounded(term, levels=len(made.levels)) for term, made in pairs)
+    same = all(new is old for new, (old, _) in zip(terms, pairs, strict=True))
+    return setup if same else build(fit.effects, fit.design, replace(fit.spec, terms=terms))
+
+
+def _bounded(term: Term, *, levels: int) -> Term:
+    """An unstructured term of two levels by standard deviations and a correlation, whose bounds do not depend on each
+    other; of more levels it stays a Cholesky factor, without bounds."""
+    free = isinstance(term, Inner) and term.structure == "UN" and term.variance is term.correlation is None
+    if free and levels == 2 and isinstance(term, Inner):
+        return replace(term, variance=(np.nan,))
+    return term
 
 
 def _line(fit: Fit, name: str) -> _Line:
     setup = _setup(fit)
     known = [p.name for p in setup.parameters if np.isfinite(p.lower) and np.isnan(p.fixed)]
+    if name in {p.name for p in setup.parameters if not np.isfinite(p.lower)}:
+        raise InputError(
+            f'"{name}" belongs to an unstructured covariance of more than two levels, or to correlated slopes: its '
+            "bounds depend on the other parameters, so it has no profile here.",
+            code="no-profile",
+            advice='Use the structure "HCS" or "CS" or independent slopes, or fit two levels at a time.',
+        )
     if name not in known:
         raise InputError(
             f'There is no parameter "{name}" to profile; there are: {", ".join(known)}.', code="unknown-name"
         )
     index = next(i for i, p in enumerate(setup.parameters) if p.name == name)
-    theta = setup.scale_theta(fit.components.theta, -1)
+    theta = setup.scale_theta(fit.components.theta, -1) if _same_theta(setup, fit) else None
     found = solve(setup, method=METHODS[fit.spec.method], start=theta)
     return _Line(setup, index, METHODS[fit.spec.method], found.theta, found.evaluation.loglik)
+
+
+def _same_theta(setup: Setup, fit: Fit) -> bool:
+    """Are the parameters those of the fit?"""
+    own = build(fit.effects, fit.design, fit.spec).parameters
+    return [p.unit for p in setup.parameters] == [p.unit for p in own]
