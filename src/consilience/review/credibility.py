@@ -15,7 +15,7 @@ from ..diagnostics.selection.model import selection_model
 from ..diagnostics.selection.worst_case import worst_case
 from ..diagnostics.small_study import pet_peese, trim_and_fill
 from ..models import study_averages
-from ..records import Cumulative, Effects, Estimate, Fit, Influence, Interval, Question
+from ..records import Coefficients, Cumulative, Effects, Estimate, Fit, Influence, Interval, Question
 from ..records.plan import CredibilityName
 from ..records.selection import WorstCase
 from . import calibration as calibrated
@@ -182,44 +182,46 @@ def small_study_check(case: Case) -> Found:
     if reason:
         key = f"{KIND}/pet-peese"
         return _question("small-study", title, reason, unavailable(key, "PET-PEESE", reason)), {}
-    estimates: list[Estimate] = []
     records: dict[str, object] = {}
+    estimates = [_pet_peese(case, records), _trim_and_fill(case, records)]
+    return _question("small-study", title, adjusted_words(case, estimates), *estimates), records
+
+
+def _pet_peese(case: Case, records: dict[str, object]) -> Estimate:
     try:
         # standard errors of g depend on g itself; arm sizes do not (METHODS M6)
         pet = pet_peese(case.model, predictor="arms")
-        line = pet.estimate
-        records["pet-peese"] = pet
-        estimates.append(
-            _estimate(
-                case,
-                "pet-peese",
-                f"PET-PEESE ({pet.chosen} taken)",
-                Interval(line.estimate, line.ci_low, line.ci_high),
-                se=line.se,
-                df=line.df,
-                p_value=line.p_value,
-            )
-        )
     except InputError as refused:
-        estimates.append(unavailable(f"{KIND}/pet-peese", "PET-PEESE", str(refused)))
+        return unavailable(f"{KIND}/pet-peese", "PET-PEESE", str(refused))
+    records["pet-peese"] = pet
+    line = pet.estimate
+    return _estimate(
+        case,
+        "pet-peese",
+        f"PET-PEESE ({pet.chosen} taken)",
+        Interval(line.estimate, line.ci_low, line.ci_high),
+        se=line.se,
+        df=line.df,
+        p_value=line.p_value,
+    )
+
+
+def _trim_and_fill(case: Case, records: dict[str, object]) -> Estimate:
     try:
         filled = trim_and_fill(trial_averages(case.model))
-        c = filled.filled.coefficients
-        records["trim-and-fill"] = filled
-        estimates.append(
-            _estimate(
-                case,
-                "trim-and-fill",
-                f"trim and fill of trial averages ({plural(filled.k0, 'trial')} added)",
-                Interval(float(c.estimate[0]), float(c.ci_low[0]), float(c.ci_high[0])),
-                se=float(c.se[0]),
-                df=float(c.df[0]),
-                p_value=float(c.p_value[0]),
-            )
-        )
     except InputError as refused:
-        estimates.append(unavailable(f"{KIND}/trim-and-fill", "trim and fill", str(refused)))
-    return _question("small-study", title, adjusted_words(case, estimates), *estimates), records
+        return unavailable(f"{KIND}/trim-and-fill", "trim and fill", str(refused))
+    records["trim-and-fill"] = filled
+    label = f"trim and fill of trial averages ({plural(filled.k0, 'trial')} added)"
+    return _of_coefficients(case, "trim-and-fill", label, filled.filled.coefficients)
+
+
+def _of_coefficients(case: Case, name: str, label: str, c: Coefficients) -> Estimate:
+    """The first coefficient of a diagnostic's own model."""
+    found = Interval(float(c.estimate[0]), float(c.ci_low[0]), float(c.ci_high[0]))
+    return _estimate(
+        case, name, label, found, se=float(c.se[0]), df=float(c.df[0]), p_value=float(c.p_value[0])
+    )
 
 
 def adjusted_words(case: Case, estimates: list[Estimate]) -> str:
@@ -248,15 +250,7 @@ def selection_check(case: Case) -> Found:
     if reason:
         return _question("selection", title, reason, unavailable(key, label, reason)), {}
     c, w = model.coefficients, model.weights
-    found = _estimate(
-        case,
-        "selection",
-        label,
-        Interval(float(c.estimate[0]), float(c.ci_low[0]), float(c.ci_high[0])),
-        se=float(c.se[0]),
-        df=float(c.df[0]),
-        p_value=float(c.p_value[0]),
-    )
+    found = _of_coefficients(case, "selection", label, c)
     chance = float(w.estimate[-1])
     answer = (
         f"By a model of selective publication, results that are not significant in the direction of benefit were published "
