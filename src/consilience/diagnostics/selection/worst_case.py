@@ -19,6 +19,8 @@ from .setup import Source, check_effects, source_of
 
 ETAS = tuple(float(x) for x in np.unique(np.round(10.0 ** np.linspace(0, 2, 33), 6)))
 MOST = 1e8
+SCAN = np.linspace(0, np.log(MOST), 60)  # logs of eta at which the s-value is looked for
+Row = tuple[float, float, float]  # estimate and limits
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +67,26 @@ def weighted_mean_cr2(
     m = len(names)
     if m < 2:
         return np.nan, np.nan
-    h = np.zeros((m, len(y)))  # each cluster's term is h_j'(I - H) y
-    for j in range(m):
-        rows = np.flatnonzero(codes == j)
+    # each cluster's term is h_j'(I - H) y with h_j zero outside the cluster, so that the covariance of two terms is
+    # d_i (i = j) - o_i c_j - c_i o_j + o_i o_j s
+    own, cross, outer, term = (np.zeros(m) for _ in range(4))
+    order = np.argsort(codes, kind="stable")
+    for j, rows in enumerate(np.split(order, np.cumsum(np.bincount(codes))[:-1])):
         root = np.sqrt(phi[rows])
         g = np.diag(phi[rows]) - a[rows][None, :] - a[rows][:, None] + spread
         values, vectors = np.linalg.eigh(root[:, None] * g * root[None, :])
         small = 1e-10 * max(values[-1], 1e-300)
         power = np.where(values > small, 1 / np.sqrt(np.where(values > small, values, 1.0)), 0.0)
-        adjust = root[:, None] * ((vectors * power) @ vectors.T) * root[None, :]
-        h[j, rows] = adjust @ w[rows] / total
-    variance = float(np.sum((h @ rest) ** 2))
-    outer = h.sum(axis=1)  # (I - H)' h_j = h_j - w / total * sum(h_j)
-    inner = h - np.outer(outer, w / total)
-    covariance = (inner * phi) @ inner.T
-    square = float(np.sum(covariance**2))
-    return float(np.sqrt(variance)), float(np.trace(covariance) ** 2 / square) if square > 0 else np.nan
+        h = root * (vectors @ (power * (vectors.T @ (root * w[rows])))) / total
+        term[j], outer[j] = h @ rest[rows], h.sum()
+        own[j], cross[j] = h @ (phi[rows] * h), h @ a[rows]
+    variance = float(term @ term)
+    low = spread * outer * outer - 2 * outer * cross
+    trace = float(np.sum(own + low))
+    oc, oo, cc = float(outer @ cross), float(outer @ outer), float(cross @ cross)
+    rank = spread**2 * oo**2 + 2 * (oo * cc + oc**2) - 4 * spread * oo * oc
+    square = float(np.sum(own * own) + 2 * np.sum(own * low)) + rank
+    return float(np.sqrt(variance)), trace**2 / square if square > 0 else np.nan
 
 
 def worst_case(
@@ -126,7 +132,8 @@ def worst_case(
     grid = np.unique(np.asarray(etas, dtype=float))
     rows = np.array([meta.at(float(eta)) for eta in grid])
     worst = meta.at(np.inf) if not affirmative.all() else None
-    s_point, s_limit = (_s_value(meta, column, sign * null, worst) for column in (0, 1))
+    scan = [meta.at(float(np.exp(x))) for x in SCAN]
+    s_point, s_limit = (_s_value(meta, column, sign * null, scan, worst) for column in (0, 1))
     low, high = sorted((1, 2), key=lambda j: sign * (j - 1.5))
     return WorstCase(
         model=model,
@@ -162,7 +169,7 @@ def _interval(values: tuple[float, float, float], sign: int) -> Interval:
     return Interval(sign * values[0], ends[0], ends[1])
 
 
-def _s_value(meta: _Meta, column: int, null: float, worst: tuple[float, float, float] | None) -> float:
+def _s_value(meta: _Meta, column: int, null: float, scan: list[Row], worst: Row | None) -> float:
     """Smallest eta at which the estimate (column 0) or its lower limit (1) is at `null`."""
     if not meta.affirmative.any() and meta.at(1.0)[column] > null:
         return np.inf
@@ -174,13 +181,11 @@ def _s_value(meta: _Meta, column: int, null: float, worst: tuple[float, float, f
     def above(log_eta: float) -> float:
         return meta.at(float(np.exp(log_eta)))[column] - null
 
-    grid = np.linspace(0, np.log(MOST), 60)
-    values = np.array([above(x) for x in grid])
-    under = np.flatnonzero(values <= 0)
+    under = np.flatnonzero(np.array([row[column] for row in scan]) <= null)
     if not len(under):
         return np.inf
     i = int(under[0])
-    return float(np.exp(find_root(above, grid[i - 1], grid[i], rtol=1e-13)))
+    return float(np.exp(find_root(above, SCAN[i - 1], SCAN[i], rtol=1e-13)))
 
 
 def _notes(affirmative: np.ndarray) -> tuple[Note, ...]:
