@@ -212,3 +212,21 @@ def test_a_large_review_simulates_fewer_reviews(monkeypatch, review, primary):
 
 def refusal():
     return InputError("no.", code="no")
+
+
+def test_a_large_review_samples_its_specifications_unless_the_protocol_declares_them(
+    monkeypatch, review, primary
+):
+    from consilience.review import credibility as module
+
+    monkeypatch.setattr(module, "SPECIFIED_ROWS", 35 * 300)
+    plan = replace(primary.plan, credibility=("multiverse",))
+    sampled = credibility(replace(primary, plan=plan), review, progress=silent).records["multiverse"]
+    assert len(sampled) == 300
+    assert sampled.sampled
+    few = replace(
+        plan.multiverse, declared=True, r=("assumed",), rho=(0.6,), routes=("best",), times=("all",)
+    )
+    plan = replace(plan, multiverse=replace(few, most=400, risk_of_bias=("any",)))
+    declared = credibility(replace(primary, plan=plan), review, progress=silent).records["multiverse"]
+    assert not declared.sampled

@@ -25,8 +25,10 @@ from .load import Loaded
 from .sensitivity import Primary, Progress
 
 KIND = "credibility"
-SIMULATED_ROWS = 2_000_000  # effects in all simulated reviews together: large reviews get fewer replicates
-FEWEST_REPLICATES = 200
+# In a run, large reviews get fewer simulated reviews and, unless the protocol declares its own alternatives, a sample of
+# the specifications; `consilience calibrate` and `consilience multiverse` do as many as they are asked for.
+SIMULATED_ROWS, FEWEST_REPLICATES = 500_000, 100
+SPECIFIED_ROWS, FEWEST_SPECIFICATIONS = 1_500_000, 200
 HALF, FIFTH = 2.0, 5.0  # how many times likelier a significant result is published
 SHOWN_NAMES = 5
 
@@ -348,7 +350,14 @@ def calibration_check(case: Case) -> Found:
 
 def multiverse_check(case: Case) -> Found:
     """Every combination of the choices that the protocol calls defensible."""
-    record = many.multiverse_of(case.review, case.primary, progress=case.progress, workers=1)
+    plan, k = case.primary.plan, case.model.effects.k
+    chosen = plan.multiverse
+    if not chosen.declared:
+        most = max(FEWEST_SPECIFICATIONS, min(chosen.most, SPECIFIED_ROWS // k))
+        plan = replace(plan, multiverse=replace(chosen, most=most))
+    record = many.multiverse_of(
+        case.review, replace(case.primary, plan=plan), progress=case.progress, workers=1
+    )
     title = "Do other defensible choices lead to the same answer?"
     return _question("multiverse", title, many.sentence(record)), {"multiverse": record}
 
