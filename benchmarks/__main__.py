@@ -23,6 +23,7 @@ from . import (
     refits,
     resampling,
     resampling_univariate,
+    selection,
     spine,
     univariate,
 )
@@ -102,6 +103,7 @@ def main() -> int:
         "One model on many data sets": refits.main,
         "Leaving out each effect": influence.main,
         "Permutations and subsets": resampling_univariate.main,
+        "Selection models": selection.main,
         "Bootstrap and calibration": resampling.main,
         "Every combination of choices": multiverse.main,
     }
