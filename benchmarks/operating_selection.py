@@ -98,5 +98,10 @@ def text(replicates: int = 200) -> str:
     return "\n".join(lines) + "\n"
 
 
+def part(share: float) -> str:
+    """The part of docs/operating-characteristics.md; share : of the replicates."""
+    return text(max(10, round(200 * share)))
+
+
 if __name__ == "__main__":
     print(text(int(sys.argv[1]) if len(sys.argv) > 1 else 200))

@@ -255,3 +255,12 @@ def test_generalised_q_interval_covers_by_simulation() -> None:
         draws = rng.normal(0, np.sqrt(v + limit), (100_000, 8))
         share = float((fit_batch(draws, np.broadcast_to(v, draws.shape), method="EE").q <= q).mean())
         assert share == pytest.approx(below, abs=0.003)
+
+
+@pytest.mark.parametrize("spec", [Spec.equal_effects(), Spec.random_effects(test="z")])
+def test_as_many_coefficients_as_effects_explain_no_share_of_heterogeneity(spec):
+    effects = Effects(np.array([0.1, 0.3]), np.array([0.01, 0.02]), np.array(["a", "b"], dtype=object))
+    design = Design(np.array([[1.0, 0.0], [1.0, 1.0]]), ("intercept", "x"))
+    found = fit(effects, spec, design=design)
+    assert np.isnan(found.heterogeneity.r2)
+    np.testing.assert_allclose(found.coefficients.estimate, [0.1, 0.2])

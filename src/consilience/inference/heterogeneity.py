@@ -31,7 +31,12 @@ def heterogeneity_of(batch: BatchFit, *, null: BatchFit | None = None, row: int 
 
 
 def _r_squared(batch: BatchFit, null: BatchFit, row: int) -> float:
-    """100 (tau0^2 - tau^2) / tau0^2, not below 0 (0 / 0 = 0); for equal effects the same of Q / df."""
+    """100 (tau0^2 - tau^2) / tau0^2, not below 0 (0 / 0 = 0); for equal effects the same of Q / df.
+
+    NaN where there are as many coefficients as effects: nothing is left to be explained or not.
+    """
+    if batch.df[row] <= 0:
+        return float("nan")
     full, base = float(batch.tau2[row]), float(null.tau2[row])
     if np.isnan(batch.tau2_se[row]) and full == base == 0:
         full, base = float(batch.q[row] / batch.df[row]), float(null.q[row] / null.df[row])
