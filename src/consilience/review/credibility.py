@@ -28,7 +28,7 @@ KIND = "credibility"
 # In a run, large reviews get fewer simulated reviews and, unless the protocol declares its own alternatives, a sample of
 # the specifications; `consilience calibrate` and `consilience multiverse` do as many as they are asked for.
 SIMULATED_ROWS, FEWEST_REPLICATES = 500_000, 100
-SPECIFIED_ROWS, FEWEST_SPECIFICATIONS = 1_500_000, 200
+SPECIFIED_ROWS, FEWEST_SPECIFICATIONS = 750_000, 100
 HALF, FIFTH = 2.0, 5.0  # how many times likelier a significant result is published
 SHOWN_NAMES = 5
 
