@@ -45,7 +45,7 @@ def type_one(m: int, *, runs: int, seed: int) -> dict[str, Share]:
         for name, auxiliary in zip(TESTS[:2], ("rademacher", "webb"), strict=True):
             made = wild_bootstrap(
                 found, np.array([0.0, 1.0]), rng=rng, replicates=REPLICATES, auxiliary=auxiliary
-            )  # type: ignore[arg-type]
+            )
             hits[name] += made.p_value <= LEVEL
         hits[TESTS[2]] += bool(found.coefficients.p_value[1] <= LEVEL)
         hits[TESTS[3]] += bool(t_two_sided(plain.statistic[1], np.inf) <= LEVEL)
@@ -67,7 +67,7 @@ def coverage(k: int, *, kind: str, runs: int, seed: int) -> dict[str, dict[str, 
     for _ in range(runs):
         v = rng.uniform(0.02, 0.1, k)
         found = fit(Effects(rng.normal(0.3, np.sqrt(v + TAU2)), v, labels), Spec.random_effects())
-        made = bootstrap(found, kind=kind, replicates=BOOTSTRAPS, rng=rng)  # type: ignore[arg-type]
+        made = bootstrap(found, kind=kind, replicates=BOOTSTRAPS, rng=rng)
         for j, (name, value) in enumerate(truth.items()):
             for interval in BOOTSTRAP_INTERVALS:
                 # a limit that does not exist holds nothing

@@ -64,8 +64,7 @@ def by_refits(found: Fit, signs: np.ndarray) -> np.ndarray:
     """The squared robust t of the moderator in data sets made by `signs` (R, m), each refitted with its variances held."""
     x = found.design.matrix
     held = [
-        Intercept(t.by, float(v))  # type: ignore[union-attr]
-        for t, v in zip(found.spec.terms, found.components.variance, strict=True)
+        Intercept(t.by, float(v)) for t, v in zip(found.spec.terms, found.components.variance, strict=True)
     ]
     spec = Spec(tuple(held))
     null = fit(found.effects, spec, design=Design(x[:, :1], ("intercept",))).coefficients.estimate[0]

@@ -46,7 +46,7 @@ def ours(made: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, tuple[floa
             Spec.random_effects("ML", "z"),
         )
         model = selection_model(plain)
-        seconds = cpu(lambda plain=plain: selection_model(plain), inner=20)  # type: ignore[misc]
+        seconds = cpu(lambda plain=plain: selection_model(plain), inner=20)
         found[name] = (seconds, model.loglik, float(model.coefficients.estimate[0]))
     return found
 

@@ -91,9 +91,8 @@ def published(rng: Rng, f: int, k: int, suppressed: float, **truth: float) -> St
     significant = pool.y / np.sqrt(pool.v) > float(normal_isf(0.025))
     seen = significant | (rng.random((f, need)) >= suppressed)
     first = np.argsort(~seen, axis=1, kind="stable")[:, :k]
-    take = lambda x: np.take_along_axis(x, first, axis=1)  # noqa: E731 - one line used three times
-    n = take(sizes_of(pool))
-    return Studies(take(pool.y), take(pool.v), n, n)
+    y, v, n = (np.take_along_axis(x, first, axis=1) for x in (pool.y, pool.v, sizes_of(pool)))
+    return Studies(y, v, n, n)
 
 
 def sizes_of(studies: Studies) -> np.ndarray:

@@ -18,7 +18,7 @@ LOG_TINY = -690.0  # below exp(LOG_TINY) a tail is near underflow and is compute
 
 
 @cache
-def _special() -> Any:
+def special_functions() -> Any:
     """scipy.special, loaded on first use because it triples the time of `import consilience`."""
     from scipy import special
 
@@ -27,32 +27,32 @@ def _special() -> Any:
 
 def normal_cdf(x: Any) -> Any:
     """P(Z <= x)."""
-    return _special().ndtr(x)
+    return special_functions().ndtr(x)
 
 
 def normal_sf(x: Any) -> Any:
     """P(Z > x)."""
-    return _special().ndtr(np.negative(x))
+    return special_functions().ndtr(np.negative(x))
 
 
 def normal_logsf(x: Any) -> Any:
     """log P(Z > x)."""
-    return _special().log_ndtr(np.negative(x))
+    return special_functions().log_ndtr(np.negative(x))
 
 
 def normal_ppf(p: Any) -> Any:
     """The x with P(Z <= x) = p."""
-    return _special().ndtri(p)
+    return special_functions().ndtri(p)
 
 
 def normal_isf(p: Any) -> Any:
     """The x with P(Z > x) = p; exact for p down to 1e-300."""
-    return -_special().ndtri(p)
+    return -special_functions().ndtri(p)
 
 
 def log_gamma(x: Any) -> Any:
     """log Gamma(x)."""
-    return _special().gammaln(x)
+    return special_functions().gammaln(x)
 
 
 def _has_infinite(df: Any) -> bool:
@@ -62,9 +62,9 @@ def _has_infinite(df: Any) -> bool:
 def t_cdf(x: Any, df: Any) -> Any:
     """P(T <= x) with df degrees of freedom."""
     if not _has_infinite(df):
-        return _special().stdtr(df, x)
+        return special_functions().stdtr(df, x)
     finite = np.where(np.isinf(df), 1.0, df)
-    return np.where(np.isinf(df), normal_cdf(x), _special().stdtr(finite, x))[()]
+    return np.where(np.isinf(df), normal_cdf(x), special_functions().stdtr(finite, x))[()]
 
 
 def t_sf(x: Any, df: Any) -> Any:
@@ -80,9 +80,9 @@ def t_two_sided(x: Any, df: Any) -> Any:
 def t_ppf(p: Any, df: Any) -> Any:
     """The x with P(T <= x) = p."""
     if not _has_infinite(df):
-        return _special().stdtrit(df, p)
+        return special_functions().stdtrit(df, p)
     finite = np.where(np.isinf(df), 1.0, df)
-    return np.where(np.isinf(df), normal_ppf(p), _special().stdtrit(finite, p))[()]
+    return np.where(np.isinf(df), normal_ppf(p), special_functions().stdtrit(finite, p))[()]
 
 
 def t_isf(p: Any, df: Any) -> Any:
@@ -108,22 +108,22 @@ def t_logsf(x: Any, df: Any) -> Any:
 
 def chi2_cdf(x: Any, df: Any) -> Any:
     """P(chi2 <= x)."""
-    return _special().gammainc(np.divide(df, 2.0), np.maximum(x, 0.0) / 2.0)
+    return special_functions().gammainc(np.divide(df, 2.0), np.maximum(x, 0.0) / 2.0)
 
 
 def chi2_sf(x: Any, df: Any) -> Any:
     """P(chi2 > x)."""
-    return _special().gammaincc(np.divide(df, 2.0), np.maximum(x, 0.0) / 2.0)
+    return special_functions().gammaincc(np.divide(df, 2.0), np.maximum(x, 0.0) / 2.0)
 
 
 def chi2_ppf(p: Any, df: Any) -> Any:
     """The x with P(chi2 <= x) = p."""
-    return 2.0 * _special().gammaincinv(np.divide(df, 2.0), p)
+    return 2.0 * special_functions().gammaincinv(np.divide(df, 2.0), p)
 
 
 def chi2_isf(p: Any, df: Any) -> Any:
     """The x with P(chi2 > x) = p."""
-    return 2.0 * _special().gammainccinv(np.divide(df, 2.0), p)
+    return 2.0 * special_functions().gammainccinv(np.divide(df, 2.0), p)
 
 
 def chi2_logsf(x: Any, df: Any) -> Any:
@@ -149,7 +149,7 @@ def f_sf(x: Any, df1: Any, df2: Any) -> Any:
 
 
 def _f_either(x: Any, df1: Any, df2: Any, *, upper: bool) -> Any:
-    special = _special()
+    special = special_functions()
     tail, limit = (special.fdtrc, chi2_sf) if upper else (special.fdtr, chi2_cdf)
     if not _has_infinite(df2):
         return tail(df1, df2, x)
@@ -159,7 +159,7 @@ def _f_either(x: Any, df1: Any, df2: Any, *, upper: bool) -> Any:
 
 def f_isf(p: Any, df1: Any, df2: Any) -> Any:
     """The x with P(F > x) = p; df2 may be infinite."""
-    special = _special()
+    special = special_functions()
     finite = np.where(np.isinf(df2), 1.0, df2)
     z = special.betaincinv(finite / 2, np.divide(df1, 2.0), p)  # z = df2 / (df2 + df1 x)
     with np.errstate(divide="ignore"):
@@ -171,7 +171,7 @@ def f_isf(p: Any, df1: Any, df2: Any) -> Any:
 
 def f_ppf(p: Any, df1: Any, df2: Any) -> Any:
     """The x with P(F <= x) = p; df2 may be infinite."""
-    special = _special()
+    special = special_functions()
     finite = np.where(np.isinf(df2), 1.0, df2)
     z = special.betaincinv(np.divide(df1, 2.0), finite / 2, p)  # z = df1 x / (df2 + df1 x)
     with np.errstate(divide="ignore"):
@@ -183,7 +183,7 @@ def f_ppf(p: Any, df1: Any, df2: Any) -> Any:
 
 def beta_ppf(p: Any, a: Any, b: Any) -> Any:
     """The x with P(B <= x) = p for a beta distribution with parameters a and b."""
-    return _special().betaincinv(a, b, p)
+    return special_functions().betaincinv(a, b, p)
 
 
 def f_logsf(x: Any, df1: Any, df2: Any) -> Any:
@@ -206,7 +206,12 @@ def f_logsf(x: Any, df1: Any, df2: Any) -> Any:
 def _log_beta_tail(a: np.ndarray, b: np.ndarray, odds: np.ndarray) -> np.ndarray:
     """log I_z(a, b) with z = 1 / (1 + odds), for z below a / (a + b) where the fraction converges."""
     z = 1.0 / (1.0 + odds)
-    front = -a * np.log1p(odds) + b * (np.log(odds) - np.log1p(odds)) - np.log(a) - _special().betaln(a, b)
+    front = (
+        -a * np.log1p(odds)
+        + b * (np.log(odds) - np.log1p(odds))
+        - np.log(a)
+        - special_functions().betaln(a, b)
+    )
 
     def coefficient(n: int) -> np.ndarray:
         m = n // 2
@@ -224,7 +229,7 @@ def _log_beta_tail(a: np.ndarray, b: np.ndarray, odds: np.ndarray) -> np.ndarray
 def _log_gamma_tail(a: np.ndarray, x: np.ndarray) -> np.ndarray:
     """log Q(a, x) for x well above a."""
     fraction = _lentz(x + 1 - a, lambda n: -n * (n - a), lambda n: x + 2 * n + 1 - a)
-    tail = a * np.log(x) - x - _special().gammaln(a) - np.log(fraction)
+    tail = a * np.log(x) - x - special_functions().gammaln(a) - np.log(fraction)
     return np.asarray(tail)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeVar
 
 from .errors import OptionError
+
+Choice = TypeVar("Choice", bound=str)
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
@@ -22,11 +25,12 @@ def suggestion(word: str, allowed: Iterable[str]) -> str:
     return f'Did you mean "{found}"?' if found else ""
 
 
-def choose(value: str, allowed: Iterable[str], *, what: str) -> str:
-    """Return `value` if it is one of `allowed`; else raise OptionError naming all of them and the nearest."""
+def choose(value: str, allowed: Iterable[Choice], *, what: str) -> Choice:
+    """The one of `allowed` that is `value`, with its type; else raise OptionError naming all of them and the nearest."""
     names = list(allowed)
-    if value in names:
-        return value
+    for name in names:
+        if name == value:
+            return name
     listed = ", ".join(f'"{name}"' for name in names)
     raise OptionError(
         f'{what} "{value}" is not known; allowed: {listed}.',

@@ -13,10 +13,11 @@ import numpy as np
 
 from ..base.distributions import t_isf, t_two_sided
 from ..base.errors import InputError
+from ..base.options import choose
 from ..likelihood.build import Setup, build
 from ..likelihood.terms import partition
 from ..records import Fit, Intercept, Known
-from .robust import CORRECTIONS, NOTHING, _adjusted, _scalar
+from .robust import CORRECTIONS, NOTHING, Correction, adjusted_scores, scalar_factor
 from .working import Clusters, merged_blocks
 
 TESTS_AT_ONCE = ("z", "t", "knapp-hartung", "knapp-hartung-floor", *CORRECTIONS)
@@ -202,7 +203,7 @@ def _orthonormal(g: _Group, root: np.ndarray, gamma: np.ndarray) -> _Based:
 def _one_test(test: str, groups: list[_Based], root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Standard errors and degrees of freedom, (F, p) each; root (F, p, p) with beta = root gamma."""
     if test in CORRECTIONS:
-        return _robust(test, groups, root)
+        return _robust(choose(test, CORRECTIONS, what="test"), groups, root)
     n, p = root.shape[:2]
     k = sum(g.shape[1] * g.shape[2] for g in groups)
     se = np.linalg.norm(root, axis=2)
@@ -220,18 +221,18 @@ def _one_test(test: str, groups: list[_Based], root: np.ndarray) -> tuple[np.nda
     return se * np.sqrt(ratio)[:, None], df
 
 
-def _robust(test: str, groups: list[_Based], root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _robust(test: Correction, groups: list[_Based], root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `robust.robust_covariance` and `robust.satterthwaite`, with inverse-variance weights: the covariance of the
     terms that are squared is d_i [i = j] - t_i't_j."""
     n, p = root.shape[:2]
     k = sum(g.shape[1] * g.shape[2] for g in groups)
-    factor = _scalar(test, sum(g.shape[1] for g in groups), (k, p))  # type: ignore[arg-type]
+    factor = scalar_factor(test, sum(g.shape[1] for g in groups), (k, p))
     length = np.linalg.norm(root, axis=2)
     h = root / length[:, :, None]
     squares, trace, own, low = np.zeros((n, p)), np.zeros((n, p)), np.zeros((n, p)), np.zeros((n, p))
     crossed = np.zeros((n, p, p, p))
     for g in groups:
-        adjusted = factor * _adjusted(test, g.flat, g.flat.x, np.eye(p))  # type: ignore[arg-type]
+        adjusted = factor * adjusted_scores(test, g.flat, g.flat.x, np.eye(p))
         terms = np.einsum("fnmp,fcp->fncm", adjusted.reshape(g.shape), h, optimize=True)
         e, x = g.flat.e.reshape(g.shape[:3]), g.flat.x.reshape(g.shape)
         phi = g.flat.phi.reshape(*g.shape[:3], g.shape[2])

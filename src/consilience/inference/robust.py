@@ -56,11 +56,11 @@ def robust_covariance(working: Working, kind: Correction = "CR2") -> Robust:
     p = working.basis.shape[1]
     meat = np.zeros((p, p))
     adjusted, a_parts = [], []
-    factor = _scalar(kind, working.n_clusters, working.basis.shape)
+    factor = scalar_factor(kind, working.n_clusters, working.basis.shape)
     for group in groups:
         # with inverse-variance weights Phi W X is X itself
         a = group.x if working.weights is None else group.phi @ group.wx
-        e = factor * _adjusted(kind, group, a, working.spread)
+        e = factor * adjusted_scores(kind, group, a, working.spread)
         adjusted.append(e)
         a_parts.append(a)
         g = np.einsum("nmp,nm->np", e, group.e)
@@ -68,7 +68,7 @@ def robust_covariance(working: Working, kind: Correction = "CR2") -> Robust:
     return Robust(working, groups, adjusted, a_parts, meat)
 
 
-def _scalar(kind: Correction, m: int, shape: tuple[int, ...]) -> float:
+def scalar_factor(kind: Correction, m: int, shape: tuple[int, ...]) -> float:
     """Square root of the scalar corrections of CR1, CR1p and CR1S."""
     k, p = shape
     if kind == "CR1":
@@ -80,7 +80,7 @@ def _scalar(kind: Correction, m: int, shape: tuple[int, ...]) -> float:
     return 1.0
 
 
-def _adjusted(kind: Correction, group: Clusters, a: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def adjusted_scores(kind: Correction, group: Clusters, a: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """A_j'W_j X_j, (n, m, p)."""
     if kind == "CR2":
         return _bias_reduced(group, a, spread)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.distributions import _special
+from ..base.distributions import special_functions
 
 LOG_2PI = float(np.log(2 * np.pi))
 STEP = 1e-5
@@ -44,7 +44,7 @@ class CopasValues:
 
 def mills(x: np.ndarray) -> np.ndarray:
     """phi(x) / Phi(x)."""
-    return np.asarray(np.exp(-0.5 * (x * x + LOG_2PI) - _special().log_ndtr(x)))
+    return np.asarray(np.exp(-0.5 * (x * x + LOG_2PI) - special_functions().log_ndtr(x)))
 
 
 def slope(model: Copas, lanes: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +61,7 @@ def slope(model: Copas, lanes: np.ndarray, theta: np.ndarray) -> tuple[np.ndarra
     tilde = rho * sigma / root
     rest = 1 - tilde * tilde
     v = (u + tilde * r) / np.sqrt(rest)
-    ndtr = _special().log_ndtr
+    ndtr = special_functions().log_ndtr
     loglik = -0.5 * (LOG_2PI + np.log(total) + r * r) - ndtr(u) + ndtr(v)
     m = mills(v)
     v_r, v_tilde = tilde / np.sqrt(rest), r / np.sqrt(rest) + (u + tilde * r) * tilde / rest**1.5

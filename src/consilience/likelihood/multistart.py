@@ -14,6 +14,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..records import Optimum
+from ..records.fit import OptimumStatus
 from .build import Setup
 from .climb_lanes import climb_lanes
 from .dense import DenseLayout
@@ -67,7 +68,7 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
 
     if not free.any():
         at = _existing(evaluate(problem, fixed, reml=reml))
-        status: Literal["not-identified", "fixed"] = "not-identified" if hidden else "fixed"
+        status: OptimumStatus = "not-identified" if hidden else "fixed"
         return Solution(fixed, at, Optimum(status), hidden, np.full((len(fixed),) * 2, np.nan))
     best, climbs = (_search_lanes if has_lanes(problem) else _search)(setup, box, start=start, reml=reml)
     if best is None:
@@ -80,7 +81,9 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         else _existing(evaluate(problem, best.theta, reml=reml, derivatives=False))
     )
     unseen = _unseen(setup)
-    optimum = _optimum(setup, best, climbs, nothing=bool(hidden or unseen))
+    bound = bool(best.at_bound.any()) or _singular(setup, best.theta)
+    status = ending(score=best.score, unknown=bool(hidden or unseen), at_bound=bound)
+    optimum = Optimum(status, best.iterations, best.score, climbs)
     return Solution(best.theta, full, optimum, hidden, _information(best, free), unseen)
 
 
@@ -163,15 +166,13 @@ def _most_climbs(problem: Problem, box: Box) -> int:
     return 3 if problem.k > 200 or box.free.sum() > 2 else 6
 
 
-def _optimum(setup: Setup, best: Maximum, climbs: int, *, nothing: bool) -> Optimum:
-    status: Literal["boundary", "converged", "stopped", "not-identified"]
-    if best.score > SCORE_TOLERANCE:
-        status = "stopped"
-    elif nothing:
-        status = "not-identified"
-    else:
-        status = "boundary" if best.at_bound.any() or _singular(setup, best.theta) else "converged"
-    return Optimum(status, best.iterations, best.score, climbs)
+def ending(*, score: float, unknown: bool, at_bound: bool) -> OptimumStatus:
+    """How a search ended. score : scaled, at its end; unknown : do the data say nothing on a component?"""
+    if score > SCORE_TOLERANCE:
+        return "stopped"
+    if unknown:
+        return "not-identified"
+    return "boundary" if at_bound else "converged"
 
 
 def _singular(setup: Setup, theta: np.ndarray) -> bool:

@@ -123,6 +123,7 @@ class _State:
         self.observed = np.full((n, 2, 2), np.nan)
         self.open = np.ones(n, dtype=bool)
         self.live = np.arange(n)
+        self.sizes = batch.n[owner]
         whole = n == len(batch.d) and bool((owner == np.arange(n)).all())
         self.part: NestedBatch | None = batch if whole else None
 
@@ -142,7 +143,7 @@ class _State:
         live = self.live
         moving = self.free & ~((trial <= 0) & (slopes.score <= 0))
         scaled, direction = _direction(slopes, moving, self.scaled[live])
-        noise = 1e-13 * (np.abs(loglik) + self.part.n)  # type: ignore[union-attr]
+        noise = 1e-13 * (np.abs(loglik) + self.sizes[live])
         with np.errstate(invalid="ignore"):
             rise = loglik - self.loglik[live]
             gain = (self.gain_score[live] * (trial - self.theta[live])).sum(axis=1)

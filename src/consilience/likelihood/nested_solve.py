@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from ..records import Optimum
 from . import multistart
 from .build import Setup
 from .gaussian import Evaluation, Problem
-from .multistart import Method, Solution, hidden_parameters
+from .multistart import Method, Solution, ending, hidden_parameters
 from .nested import NestedLayout
 from .nested_batch import NestedBatch, surely_seen
 from .nested_climb import Peak, climb_one
@@ -55,10 +54,11 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         return multistart.solve(setup, method=method, start=start)
     best, climbs = found
     theta = np.where(free, np.array(best.theta)[list(one.places)], fixed)
+    status = ending(score=best.score, unknown=bool(hidden), at_bound=bool((theta[free] <= 0).any()))
     return Solution(
         theta,
         _evaluation(one, best, theta),
-        _optimum(best, bool((theta[free] <= 0).any()), climbs, nothing=bool(hidden)),
+        Optimum(status, best.steps, best.score, climbs),
         hidden,
         _information(best, one.places, free),
     )
@@ -141,14 +141,3 @@ def _information(best: Peak, places: tuple[int, ...], free: np.ndarray) -> np.nd
     result[still] = np.nan
     result[:, still] = np.nan
     return result
-
-
-def _optimum(best: Peak, at_zero: bool, climbs: int, *, nothing: bool) -> Optimum:
-    status: Literal["boundary", "converged", "stopped", "not-identified"]
-    if best.score > SCORE_TOLERANCE:
-        status = "stopped"
-    elif nothing:
-        status = "not-identified"
-    else:
-        status = "boundary" if at_zero else "converged"
-    return Optimum(status, best.steps, best.score, climbs)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.distributions import _special
+from ..base.distributions import special_functions
 from .selection_family import Family
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -207,7 +207,7 @@ def _edge(u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def log_between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """log P(low < Z < high), without cancellation in either tail."""
-    ndtr = _special().log_ndtr
+    ndtr = special_functions().log_ndtr
     flip = low > 0
     a, b = np.where(flip, -high, low), np.where(flip, -low, high)  # now a < 0 wherever both lie on one side
     upper, lower = ndtr(b), ndtr(a)

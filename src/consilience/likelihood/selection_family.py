@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.distributions import _special
+from ..base.distributions import special_functions
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Family:
 
 def log_p(z: np.ndarray, *, two_sided: bool) -> tuple[np.ndarray, np.ndarray]:
     """log p and log(1 - p), both exact in their tails."""
-    special = _special()
+    special = special_functions()
     if not two_sided:
         return special.log_ndtr(-z), special.log_ndtr(z)
     size = np.abs(z)

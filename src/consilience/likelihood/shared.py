@@ -19,7 +19,8 @@ def can_share(problem: Problem) -> bool:
 
 def shared_ratio(problem: Problem, grid: np.ndarray, *, reml: bool) -> np.ndarray:
     """(S, F) y'PPy / tr P (or / sum w) at each tau^2 of the grid (S,), as `search` has it."""
-    w = 1.0 / (problem.shared[:, None] + grid)  # type: ignore[index]
+    assert problem.shared is not None  # `can_share` said so
+    w = 1.0 / (problem.shared[:, None] + grid)
     weights = np.concatenate([w, w * w], axis=1).T
     present = np.isfinite(problem.v).astype(float)
     if present.all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 
@@ -76,21 +76,26 @@ def _question(
     return Question(f"{KIND}/{name}", KIND, title, estimates, answer=answer, notes=notes)
 
 
-def _estimate(case: Case, name: str, label: str, found: Interval, **more: object) -> Estimate:
-    """An adjusted average beside the primary one: the same trials, effects and people."""
+def _estimate(
+    case: Case, name: str, label: str, found: Interval, tested: tuple[float, float, float] = (nan, nan, nan)
+) -> Estimate:
+    """An adjusted average beside the primary one: the same trials, effects and people. tested : its SE, df and p."""
     e = case.primary.estimate
-    base = Estimate(
+    se, df, p = tested
+    return Estimate(
         f"{KIND}/{name}",
         label,
         estimate=found.estimate,
+        se=se,
         ci_low=found.low,
         ci_high=found.high,
+        df=df,
+        p_value=p,
         n_trials=e.n_trials,
         n_effects=e.n_effects,
         n_people=e.n_people,
         n_unsized=e.n_unsized,
     )
-    return replace(base, **more)  # type: ignore[arg-type]
 
 
 # --- one trial ------------------------------------------------------------------------------------------------------
@@ -202,9 +207,7 @@ def _pet_peese(case: Case, records: dict[str, object]) -> Estimate:
         "pet-peese",
         f"PET-PEESE ({pet.chosen} taken)",
         Interval(line.estimate, line.ci_low, line.ci_high),
-        se=line.se,
-        df=line.df,
-        p_value=line.p_value,
+        (line.se, line.df, line.p_value),
     )
 
 
@@ -221,9 +224,7 @@ def _trim_and_fill(case: Case, records: dict[str, object]) -> Estimate:
 def _of_coefficients(case: Case, name: str, label: str, c: Coefficients) -> Estimate:
     """The first coefficient of a diagnostic's own model."""
     found = Interval(float(c.estimate[0]), float(c.ci_low[0]), float(c.ci_high[0]))
-    return _estimate(
-        case, name, label, found, se=float(c.se[0]), df=float(c.df[0]), p_value=float(c.p_value[0])
-    )
+    return _estimate(case, name, label, found, (float(c.se[0]), float(c.df[0]), float(c.p_value[0])))
 
 
 def adjusted_words(case: Case, estimates: list[Estimate]) -> str:

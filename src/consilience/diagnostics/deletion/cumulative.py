@@ -90,7 +90,7 @@ def _ranks(cases: Cases, values: np.ndarray, *, descending: bool) -> tuple[np.nd
 def _value(x: object, *, numeric: bool) -> float | str | None:
     if x is None or x == "" or (isinstance(x, float) and np.isnan(x)):
         return None
-    return float(x) if numeric else str(x)  # type: ignore[arg-type]
+    return float(str(x)) if numeric else str(x)
 
 
 def _rule(order: str, *, descending: bool, ties: Ties, missing: int) -> str:

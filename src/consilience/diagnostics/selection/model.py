@@ -109,10 +109,10 @@ def describe(setup: Setup, found: Found) -> SelectionModel:
     se = np.sqrt(np.diagonal(reported))
     tau2 = float(found.theta[p])
     return SelectionModel(
-        kind=setup.asked.kind,  # type: ignore[arg-type]
-        alternative=setup.asked.alternative,  # type: ignore[arg-type]
+        kind=setup.asked.kind,
+        alternative=setup.asked.alternative,
         steps=setup.asked.steps,
-        precision=setup.asked.precision,  # type: ignore[arg-type]
+        precision=setup.asked.precision,
         decreasing=setup.asked.decreasing,
         effects=setup.effects,
         design=setup.design,

@@ -16,7 +16,7 @@ from ...likelihood.selection import Selected, evaluate, log_between, selected
 from ...likelihood.selection_family import Family, LogWeight, Pieces
 from ...records import Effects, Fit, Interval, Note, Optimum, TestResult
 from ...records.fit import OptimumStatus
-from ...records.selection import PUniform
+from ...records.selection import Alternative, PUniform
 from .setup import check_effects, dependence_notes, source_of
 
 NOTHING = "No result is significant in this direction, so p-uniform has nothing to work with."
@@ -57,7 +57,7 @@ def _quantile(p: float, m: int) -> float:
     return find_root(lambda x: sum_of_uniforms(x, m) - p, 0.0, float(m))
 
 
-def _direction(source: Fit | Effects, alternative: str) -> tuple[Effects, float, float]:
+def _direction(source: Fit | Effects, alternative: Alternative) -> tuple[Effects, float, float]:
     if alternative not in ("greater", "less"):
         raise InputError('p-uniform needs a direction, "greater" or "less".', code="selection-alternative")
     taken = source_of(source)
@@ -67,7 +67,9 @@ def _direction(source: Fit | Effects, alternative: str) -> tuple[Effects, float,
     return taken.effects, 1.0 if alternative == "greater" else -1.0, taken.level
 
 
-def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: float = 0.025) -> PUniform:
+def p_uniform(
+    source: Fit | Effects, *, alternative: Alternative = "greater", alpha: float = 0.025
+) -> PUniform:
     """p-uniform: the effect common to all studies at which the significant results' conditional p-values are uniform.
 
     q_i(mu) = P(Y > y_i) / P(Y > critical value_i) with Y ~ N(mu, v_i); the estimate solves sum q_i = m / 2, the limits and
@@ -108,7 +110,7 @@ def p_uniform(source: Fit | Effects, *, alternative: str = "greater", alpha: flo
     return PUniform(
         method="p-uniform",
         effects=effects,
-        alternative=alternative,  # type: ignore[arg-type]
+        alternative=alternative,
         alpha=alpha,
         k_significant=m,
         estimate=Interval(sign * estimate, ends[0], ends[1]) if np.isfinite(estimate) else None,
@@ -144,7 +146,9 @@ def conditional_family(critical: np.ndarray, significant: np.ndarray) -> Family:
     )
 
 
-def p_uniform_star(source: Fit | Effects, *, alternative: str = "greater", alpha: float = 0.025) -> PUniform:
+def p_uniform_star(
+    source: Fit | Effects, *, alternative: Alternative = "greater", alpha: float = 0.025
+) -> PUniform:
     """p-uniform*: maximum likelihood of mean and tau^2 from all studies, each conditional on being significant or not.
 
     Significant and non-significant studies may be published with any two different chances; within each group chances are
@@ -179,7 +183,7 @@ def p_uniform_star(source: Fit | Effects, *, alternative: str = "greater", alpha
     return PUniform(
         method="p-uniform*",
         effects=effects,
-        alternative=alternative,  # type: ignore[arg-type]
+        alternative=alternative,
         alpha=alpha,
         k_significant=int(significant.sum()),
         estimate=Interval(sign * theta[0], ends[0], ends[1]),

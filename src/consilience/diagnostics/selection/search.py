@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.errors import InputError
-from ...likelihood.climb import Climbed, climb
+from ...likelihood.climb import Climbed, Objective, climb
 from ...likelihood.selection import Evaluated, Selected, evaluate
 from ...likelihood.selection_smooth import FORMULAS
 from .setup import Setup
@@ -41,7 +41,7 @@ class Found:
     loglik_without_tau2: float
 
 
-def objective_of(problem: Selected):  # type: ignore[no-untyped-def]
+def objective_of(problem: Selected) -> Objective:
     """lanes, theta -> Evaluated; a problem of one analysis serves every lane."""
 
     def objective(lanes: np.ndarray, theta: np.ndarray) -> Evaluated:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
@@ -13,14 +14,14 @@ from ...base.options import choose
 from ...likelihood.batch import fit_batch
 from ...likelihood.selection import Selected, selected
 from ...likelihood.selection_family import Family, log_p
-from ...likelihood.selection_smooth import FORMULAS, smooth_family
+from ...likelihood.selection_smooth import smooth_family
 from ...likelihood.selection_steps import step_family
 from ...records import Design, Effects, Fit, Intercept, Note
-from ...records.selection import Unadjusted
+from ...records.selection import Alternative, Precision, SelectionKind, Unadjusted
 
-KINDS = ("step", *FORMULAS, "truncated", "truncated-estimated")
-ALTERNATIVES = ("greater", "less", "two-sided")
-PRECISIONS = ("", "se", "v", "1/n", "1/sqrt(n)")
+KINDS: tuple[SelectionKind, ...] = get_args(SelectionKind)
+ALTERNATIVES: tuple[Alternative, ...] = get_args(Alternative)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 FEW = 3  # p-values in an interval below which its weight rests on next to nothing
 SMALL = 10  # effects below which a selection model says little
 
@@ -29,11 +30,11 @@ SMALL = 10  # effects below which a selection model says little
 class Asked:
     """What was asked for, checked."""
 
-    kind: str
+    kind: SelectionKind
     steps: tuple[float, ...]
-    alternative: str
+    alternative: Alternative
     weights: np.ndarray | None
-    precision: str
+    precision: Precision
     decreasing: bool
 
 
@@ -131,12 +132,12 @@ def dependence_notes(effects: Effects, why: str = "") -> list[Note]:
 
 
 def ask(
-    kind: str,
+    kind: SelectionKind,
     steps: Sequence[float] | None,
-    alternative: str,
+    alternative: Alternative,
     *,
     weights: Sequence[float | None] | None,
-    precision: str,
+    precision: Precision,
     decreasing: bool,
 ) -> Asked:
     """The request with its defaults, or an error that says what is allowed."""

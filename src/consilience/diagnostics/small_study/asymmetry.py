@@ -13,7 +13,7 @@ from ...models import fit
 from ...records import Design, Effects, Fit, Interval, Note, Spec
 from ...records.small_study import NAN, Asymmetry
 from .batch import AsymmetryMany, asymmetry_many, predictor_values, response
-from .registry import ASYMMETRY_TESTS, DEPENDENT, MODEL_WORDS, PREDICTORS, Rule, spec_of
+from .registry import ASYMMETRY_TESTS, DEPENDENT, MODEL_WORDS, PREDICTORS, TESTS, Rule, spec_of
 from .studies import Question, question_of, studies_of
 
 FEWEST_STUDIES = 10
@@ -146,7 +146,7 @@ def _spec(question: Question, rule: Rule, asked: Asked, *, own: bool) -> Spec:
         reference = asked.reference or rule.reference
         return spec_of(rule.model, method=asked.method, reference=reference, level=asked.level)
     if asked.reference and not question.dependent:
-        spec = replace(spec, test=asked.reference)  # type: ignore[arg-type]
+        spec = replace(spec, test=choose(asked.reference, TESTS, what="Reference"))
     return replace(spec, level=asked.level)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from ...base.options import choose
 from ...records import Intercept, Spec
+from ...records.spec import Estimator, Test
 from .binary import (
     arcsine_difference,
     equal_odds_variance,
@@ -55,16 +57,20 @@ MODEL_WORDS: Mapping[str, str] = {
     "multilevel": "random effects of studies and of effects, model-based standard errors",
     "che": "correlated and hierarchical effects, cluster-robust (CR2)",
 }
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
+TESTS: tuple[Test, ...] = get_args(Test)
 DEPENDENT = ("sandwich", "multilevel", "che")
 NESTED = (Intercept(("study",)), Intercept(("study", "row")))
 
 
 def spec_of(model: str, *, method: str, reference: str, level: float) -> Spec:
     """The spec behind the name of a model; `method` and `reference` are for ``"additive"`` only."""
+    estimator = choose(method, ESTIMATORS, what="Estimator")
+    test = choose(reference, TESTS, what="Reference")
     specs = {
         "wls": Spec.equal_effects("knapp-hartung", level=level),
         "equal": Spec.equal_effects("z", level=level),
-        "additive": Spec((Intercept(("row",)),), method, reference, level=level),  # type: ignore[arg-type]
+        "additive": Spec((Intercept(("row",)),), estimator, test, level=level),
         "sandwich": Spec.correlated(level=level),
         "multilevel": Spec(NESTED, "REML", "t", level=level),
         "che": Spec.che(level=level),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ...data.raw import cell_text, plain_cell
 from ...records import Effects, Note
 from ...records.note import Severity
 from .inputs import column_array, column_mapping, measure_inputs, rows_text
-from .measure import TO, Choices, Inputs, Measure, Options, Pair, To
+from .measure import TO, Choices, Inputs, Measure, Options, Pair
 from .registry import find_measure
 
 
@@ -76,7 +76,7 @@ def resolve_options(measure: Measure, choices: Mapping[str, Any]) -> Options:
     vtype = choose(
         str(choices.get("vtype", measure.vtypes[0])), measure.vtypes, what=f"vtype of {measure.id}"
     )
-    to = cast(To, choose(str(choices.get("to", "only0")), TO, what="to"))
+    to = choose(str(choices.get("to", "only0")), TO, what="to")
     add = float(choices.get("add", 0.5 if "to" in choices else measure.add))
     if not (np.isfinite(add) and add >= 0):
         raise InputError(f"add must be a number of at least 0; it is {add:g}.", code="impossible-input")
