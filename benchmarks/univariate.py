@@ -15,13 +15,14 @@ import numpy as np
 
 from consilience.base.linalg import one_blas_thread
 from consilience.likelihood.batch import fit_batch
+from consilience.likelihood.compiled import available, compiled
 from consilience.models import fit
 from consilience.records import Design, Effects, Spec
 
 from .beside_r import cpu, has_r, run_r, save_columns, timed_answers
 
 BATCH, BATCH_R, K = 20_000, 400, 12
-BARS = {"small": 10, "regression": 5_000, "batch, NumPy": 100, "batch, numba": 1_000}
+BARS = {"small": 10, "small, compiled": 10, "regression": 5_000, "batch, NumPy": 100, "batch, numba": 1_000}
 BCG_Y = (
     -0.8893,
     -1.5854,
@@ -95,6 +96,12 @@ def ours(jobs: dict[str, dict[str, np.ndarray]]) -> dict[str, tuple[float, float
             float(slope.coefficients.se[1]),
         ),
     }
+    if available():
+        with compiled():
+            result["small, compiled"] = (
+                cpu(lambda: fit(Effects(small["yi"], small["vi"], labels), spec), inner=200),
+                *result["small"][1:],
+            )
     for engine in ("numpy", "numba"):
         try:
             tau2 = fit_batch(many["y"], many["v"], engine=engine).tau2

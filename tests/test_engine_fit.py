@@ -296,3 +296,15 @@ def test_moment_estimators_take_robust_tests():
     np.testing.assert_allclose(robust.coefficients.estimate, plain.coefficients.estimate, rtol=1e-10)
     assert robust.components.total == pytest.approx(plain.components.total)
     assert robust.coefficients.method.startswith("CR2")
+
+
+@pytest.mark.parametrize("structure", ["UN", "HCS", "DIAG", "CS", "ID"])
+def test_one_level_of_any_structure_is_a_random_intercept(structure):
+    rng = np.random.default_rng(5)
+    study, outcome = np.array([f"s{i}" for i in range(12)]), np.full(12, "a")
+    effects = Effects(rng.normal(0, 2, 12), np.full(12, 0.1), study, columns={"outcome": outcome})
+    plain = fit(effects, Spec((Intercept(("study",)),), "REML", "z"))
+    found = fit(effects, Spec((Inner("outcome", "study", structure),), "REML", "z"))
+    assert plain.components.variance[0] > 0.1
+    assert found.components.variance == pytest.approx(plain.components.variance, rel=1e-8)
+    assert found.components.se == pytest.approx(plain.components.se, rel=1e-6)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 
 import numpy as np
 
 from ..base.errors import InputError
 from ..base.options import choose
 from .batch_fit import BatchFit, Solution
+from .compiled import available, wanted
 from .moments import MOMENTS
 from .prepare import Prepared, prepare
 from .search import maximise
@@ -99,7 +99,8 @@ def _search(problem: Problem, engine: str) -> Callable[..., tuple[np.ndarray, np
     """The NumPy or the compiled search; shared variances are scanned faster by NumPy's matrix products."""
     choose(engine, ("auto", "numpy", "numba"), what="Engine")
     pays = problem.n >= (LOADED_PAYS if "numba" in sys.modules else LOADING_PAYS)
-    if engine == "numpy" or (engine == "auto" and (can_share(problem) or not (pays and find_spec("numba")))):
+    use = wanted() or (pays and available())
+    if engine == "numpy" or (engine == "auto" and (can_share(problem) or not use)):
         return maximise
     from .batch_numba import compiles, maximise_compiled
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lanes import LaneModel, Lanes
+from .lanes import LaneModel, LanePoint, Lanes
 from .optimise import AIM, MOST_STEPS, NEAR, SCORE_TOLERANCE, Box, Maximum, Point
 
 BESIDE = 0.05  # standard errors from a higher lane at which two lanes are one
 HALVINGS = 50
+FLOOR = 1e-8  # smallest eigenvalue of a curvature that a step takes, as a share of its largest
 MOST_ESCAPES = 5
 SADDLE = 1e-9  # relative size from which an upward curvature is none of rounding
 NUDGES = (1e-3, 1e-2, 0.1)  # from a variance of zero; sampling variances are near one
@@ -57,12 +58,13 @@ class _State:
 def climb_lanes(model: LaneModel, starts: np.ndarray, box: Box) -> list[Maximum]:
     """The local maxima uphill from the starts (L, q), in their order; lanes that met a higher one are left out."""
     with np.errstate(all="ignore"):
-        found = more = _climb(model, np.clip(starts, box.lower, box.upper), box)
+        climb = _climb_compiled if model.compiled else _climb
+        found = more = climb(model, np.clip(starts, box.lower, box.upper), box)
         for _ in range(MOST_ESCAPES):
             beside = _escapes(model, more, box)
             if not len(beside):
                 break
-            more = _climb(model, beside, box)
+            more = climb(model, beside, box)
             found = found + more
     return found
 
@@ -108,6 +110,24 @@ def _climb(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maximum]:
     ]
 
 
+def _climb_compiled(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maximum]:
+    """`_climb` lane by lane, each left where it comes beside a maximum found before."""
+    from .climb_numba import climb_all
+
+    ends, numbers, moving, scores, matrices = climb_all(model.arrays, (box.lower, box.upper, box.free), thetas)
+    levels, largest, steps = numbers.T.tolist()
+    return [
+        Maximum(
+            ends[i],
+            LanePoint(levels[i], scores[i], *matrices[i], model.size),
+            largest[i],
+            int(steps[i]),
+            box.free & ~moving[i],
+        )
+        for i in range(len(ends))
+    ]
+
+
 def _state(model: LaneModel, theta: np.ndarray, box: Box) -> _State:
     at = model.evaluate(theta)
     low = (theta <= box.lower) & (at.score <= 0)
@@ -148,7 +168,7 @@ def _solved(state: _State, information: np.ndarray) -> tuple[np.ndarray, np.ndar
     values, vectors = np.linalg.eigh(scaled)
     positive = values[:, 0] > 0
     values = np.abs(values)
-    values = np.maximum(values, 1e-8 * np.maximum(values.max(axis=1, keepdims=True), 1e-300))
+    values = np.maximum(values, FLOOR * np.maximum(values.max(axis=1, keepdims=True), 1e-300))
     turned = (state.at.score * scale)[:, None, :] @ vectors / values[:, None, :]
     return np.asarray((turned @ vectors.swapaxes(1, 2))[:, 0] * scale), positive
 

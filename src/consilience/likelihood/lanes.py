@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .basis import once
+from .compiled import wanted
 from .dense import DenseLayout
 from .gaussian import LOG_2PI, Problem
 from .structures import Structure
@@ -115,8 +117,29 @@ class LaneModel:
     size: int
     reml: bool
 
+    @once
+    def compiled(self) -> bool:
+        """Is it to be climbed by the compiled kernel, and can it be: G is quadratic in theta?"""
+        return self.bend is not None and wanted()
+
+    @once
+    def arrays(self) -> tuple[object, ...]:
+        """What the compiled kernel takes for a model."""
+        q = len(self.slopes)
+        mirror = np.full(q, -1)
+        for part in self.parts:
+            if part.structure.mirrors is not None:
+                diagonal, of = part.structure.mirrors
+                mirror[part.theta] = part.theta.start + np.asarray(diagonal)[of]
+        bend = np.ascontiguousarray(self.bend)
+        return (self.v, self.spread, self.data, self.slopes, bend, mirror, self.constant, self.size, self.reml)
+
     def loglik(self, thetas: np.ndarray) -> np.ndarray:
         """(L,) log-likelihoods, minus infinity where there is none."""
+        if self.compiled:
+            from .climb_numba import logliks
+
+            return np.asarray(logliks(self.arrays, thetas))
         per = max(1, CHUNK // self.v.size)
         with np.errstate(all="ignore"):
             chunks = [

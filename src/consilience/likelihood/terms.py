@@ -55,20 +55,32 @@ class RandomTerm:
         """G at parameters of one."""
         return self.structure.evaluate(np.ones(len(self.parameters)))[0]
 
+    @property
+    def variances(self) -> tuple[str, ...]:
+        """Names of the variances."""
+        if self.structure.plain or (len(self.parameters) == 1 and self.slopes is None):
+            return (self.name,)
+        if self.parameters[-1].name.endswith(SHAPES):
+            return tuple(p.name for p in self.parameters[:-1])
+        return tuple(f"{self.name}: {level}" for level in self.levels)
+
+    @property
+    def is_variance(self) -> bool:
+        """Is the first parameter its one variance?"""
+        return len(self.variances) == 1 and (
+            self.structure.linear or self.parameters[-1].name.endswith(SHAPES)
+        )
+
     def describe(self, theta: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
         """Variances and correlations (or ranges) by name, from this term's part of theta."""
+        names, last = self.variances, self.parameters[-1]
+        shape = {last.name: float(theta[-1])} if last.name.endswith(SHAPES) else {}
+        if self.is_variance:
+            return {names[0]: float(theta[0])}, shape
         g, _ = self.structure.evaluate(theta)
-        if self.structure.plain or (len(self.parameters) == 1 and self.slopes is None):
-            return {self.name: float(theta[0])}, {}
-        last = self.parameters[-1]
-        if last.name.endswith(SHAPES):
-            names = [p.name for p in self.parameters[:-1]]
-            values = [theta[0]] if len(names) == 1 else np.diag(g)
-            return dict(zip(names, map(float, values), strict=True)), {last.name: float(theta[-1])}
-        variances = {
-            f"{self.name}: {level}": float(x) for level, x in zip(self.levels, np.diag(g), strict=True)
-        }
-        return variances, self._pairs(g) if len(self.parameters) > len(g) else {}
+        several = len(self.parameters) > len(g) and not shape
+        values = g.diagonal().tolist()
+        return dict(zip(names, values, strict=True)), self._pairs(g) if several else shape
 
     def _pairs(self, g: np.ndarray) -> dict[str, float]:
         """Correlations below the diagonal of G, column by column; NaN where a variance is zero."""
@@ -243,7 +255,7 @@ def _inner(effects: Effects, term: Inner) -> RandomTerm:
     else:
         inner, levels = sorted_levels(column(effects, term.inner))
     names = [str(level) for level in levels]
-    structure = _structure(term, names=names, levels=levels, most=_most_within(inner, outer))
+    structure = _structure(term, names=names, levels=levels, within=(inner, outer))
     return RandomTerm(term.name, structure, outer, inner, None, tuple(names))
 
 
@@ -253,8 +265,10 @@ def _most_within(inner: np.ndarray, outer: np.ndarray) -> int:
     return int(np.max(np.bincount(pairs[:, 0])))
 
 
-def _structure(term: Inner, *, names: list[str], levels: list[object], most: int) -> Structure:
-    """The covariance structure of an inner | outer term."""
+def _structure(
+    term: Inner, *, names: list[str], levels: list[object], within: tuple[np.ndarray, np.ndarray]
+) -> Structure:
+    """The covariance structure of an inner | outer term, `within` its codes (k,) of both."""
     kind, size = term.structure, len(names)
     one = kind in ("CS", "AR", "CAR", "ID") or kind in SPATIAL
     fixed = _given(term.variance, 1 if one else size, term, "variance")
@@ -273,7 +287,9 @@ def _structure(term: Inner, *, names: list[str], levels: list[object], most: int
     if kind in SPATIAL:
         distance = np.asarray(term.distance, dtype=float)
         return correlated(spatial(kind, distance), names=which, fixed=fixed, shape=_range(distance, rho))
-    lower = {"CS": -1 / max(most - 1, 1), "HCS": -1 / max(most - 1, 1), "CAR": 0.0}.get(kind, -1.0)
+    lower = 0.0 if kind == "CAR" else -1.0
+    if kind in ("CS", "HCS"):
+        lower = -1 / max(_most_within(*within) - 1, 1)
     more = (0.0, 0.95, 0.9 * lower) if lower < 0 else (0.0, 0.95)
     shape = Parameter("rho", unit=0, lower=lower, upper=1.0, fixed=rho, seed=0.5, more=more)
     if kind in ("CS", "HCS"):

@@ -42,7 +42,7 @@ def standard_errors(setup: Setup, theta: np.ndarray, information: np.ndarray) ->
         if np.linalg.eigvalsh(part)[0] <= 0:
             return np.full(_variances(setup), NAN)
         covariance[np.ix_(moving, moving)] = np.linalg.inv(part)
-    if all(len(term.parameters) == 1 for term in setup.terms):  # each parameter is a variance
+    if all(len(term.parameters) == 1 and term.is_variance for term in setup.terms):
         known, variance = moving, covariance.diagonal()
     else:
         slopes = _slopes_of_variances(setup, theta)
@@ -57,8 +57,8 @@ def _slopes_of_variances(setup: Setup, theta: np.ndarray) -> np.ndarray:
     row = start = 0
     for term in setup.terms:
         stop = start + len(term.parameters)
-        own = term.describe(theta[start:stop])[0]
-        if len(own) == 1:
+        own = term.variances
+        if term.is_variance:
             slopes[row, start] = 1.0
         else:
             dg = term.structure.evaluate(theta[start:stop])[1]
@@ -68,7 +68,7 @@ def _slopes_of_variances(setup: Setup, theta: np.ndarray) -> np.ndarray:
 
 
 def _variances(setup: Setup) -> int:
-    return sum(len(term.describe(np.ones(len(term.parameters)))[0]) for term in setup.terms)
+    return sum(len(term.variances) for term in setup.terms)
 
 
 def without_heterogeneity(setup: Setup) -> Evaluation | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 
 from ..likelihood.batch_fit import BatchFit
+from ..likelihood.compiled import available, compiled
 from ..records import Design, Effects, Fit, Refits, Spec
 from .fit_many import attempt, many_univariate, refits_of, univariate_refits
 from .nested_many import Given, blocks_by_size, fit_nested, nesting_of
 from .univariate import is_univariate, weights_of_spec
+
+LOADING_PAYS = 300  # refits one by one from which loading numba is repaid
 
 
 def refit_many(
@@ -73,7 +77,8 @@ def univariate_batch(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray) -
 
 def one_by_one(fit: Fit, keep: np.ndarray, y: np.ndarray, x: np.ndarray, *, safe: bool) -> Refits:
     """Any model, one data set at a time: keep, y (F, k), x (F, k, p)."""
-    fits = [_part(fit, keep[i], y[i], x[i], safe=safe) for i in range(len(keep))]
+    with compiled() if len(keep) >= LOADING_PAYS and available() else nullcontext():
+        fits = [_part(fit, keep[i], y[i], x[i], safe=safe) for i in range(len(keep))]
     return refits_of(fits, k=keep.sum(axis=1), p=x.shape[2])
 
 
