@@ -17,6 +17,8 @@ from .climb_lanes import BESIDE, FLOOR, HALVINGS
 from .lanes import UNSEEN
 from .optimise import AIM, MOST_STEPS, NEAR
 
+SAFE = 1e-4  # share of a diagonal entry that is left of it, above which no eigenvalue needs a look
+
 
 @njit(cache=True, nogil=True)
 def _white(model, c):
@@ -242,6 +244,32 @@ def _standing(theta, place, box):
 
 
 @njit(cache=True, nogil=True)
+def _by_cholesky(a, b):
+    """Solution of a x = b, and whether a is safely positive definite (else the solution means nothing)."""
+    q = len(b)
+    lower, x = np.zeros((q, q)), b.copy()
+    for i in range(q):
+        for j in range(i + 1):
+            entry = a[i, j]
+            for h in range(j):
+                entry -= lower[i, h] * lower[j, h]
+            if i > j:
+                lower[i, j] = entry / lower[j, j]
+            elif entry > SAFE * a[i, i]:
+                lower[i, i] = np.sqrt(entry)
+            else:
+                return x, False
+        for h in range(i):
+            x[i] -= lower[i, h] * x[h]
+        x[i] /= lower[i, i]
+    for i in range(q - 1, -1, -1):
+        for h in range(i + 1, q):
+            x[i] -= lower[h, i] * x[h]
+        x[i] /= lower[i, i]
+    return x, True
+
+
+@njit(cache=True, nogil=True)
 def _solved(score, information, scale):
     """Newton step (q,) with every eigenvalue made positive, and whether all were."""
     q = len(score)
@@ -253,9 +281,12 @@ def _solved(score, information, scale):
             scaled[i, i] = 1.0
     if not np.isfinite(scaled).all():
         return np.zeros(q), True
+    step, easy = _by_cholesky(scaled, score * scale)
+    if easy:
+        return step * scale, True
     values, vectors = np.linalg.eigh(scaled)
     least = FLOOR * max(np.abs(values).max(), 1e-300)
-    step = np.zeros(q)
+    step[:] = 0.0
     for a in range(q):
         along = 0.0
         for i in range(q):

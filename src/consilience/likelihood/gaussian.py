@@ -16,6 +16,8 @@ from typing import Protocol
 
 import numpy as np
 
+from .basis import once
+
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -68,6 +70,11 @@ class Problem:
     @property
     def p(self) -> int:
         return int(self.x.shape[1])
+
+    @once
+    def basis(self) -> np.ndarray:
+        """(k, p) orthonormal columns that span X."""
+        return np.asarray(np.linalg.qr(self.x)[0]) if self.p else self.x
 
 
 @dataclass(frozen=True, eq=False)

@@ -328,7 +328,7 @@ def lane_model(problem: Problem, layout: DenseLayout, *, reml: bool) -> LaneMode
     """The arrays of a problem that `has_lanes`."""
     rows, v = _padded(layout, problem.k)
     data = np.zeros((problem.k + 1, problem.p + 1))
-    data[:-1, :-1] = np.linalg.qr(problem.x)[0] if problem.p else problem.x
+    data[:-1, :-1] = problem.basis
     data[:-1, -1] = problem.y
     slopes, bend, parts = _derivatives(layout.terms, len(problem.fixed))
     return LaneModel(

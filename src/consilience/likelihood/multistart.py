@@ -111,7 +111,7 @@ def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> 
     points = starting_points(setup, box)
     values = _scan(problem, points, objective=objective, reml=reml)
     return maximise(
-        objective, _ranked(setup, box, points, values), box, most_climbs=_most_climbs(problem, box)
+        objective, list(_ranked(setup, box, points, values)), box, most_climbs=_most_climbs(problem, box)
     )
 
 
@@ -127,7 +127,7 @@ def _search_lanes(
         if found and found[0].score <= SCORE_TOLERANCE:
             return found[0], 1
     points = starting_points(setup, box)
-    ranked = np.array(_ranked(setup, box, points, model.loglik(points))[:MOST_RANKED])
+    ranked = _ranked(setup, box, points, model.loglik(points))[:MOST_RANKED]
     starts = ranked[_apart(model.coordinates(ranked))] if len(ranked) else ranked
     best: Maximum | None = None
     for one in climb_lanes(model, starts, box) if len(starts) else ():
@@ -270,14 +270,14 @@ def _is_simple(setup: Setup, box: Box) -> bool:
     return len(_free_terms(setup, box)) <= 2 and all(p.unit == 2 for p in setup.parameters)
 
 
-def _ranked(setup: Setup, box: Box, points: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
-    """Thetas to climb from, best first: the local maxima of the scan (all of it, where terms are too many for divisions
-    to have neighbours)."""
+def _ranked(setup: Setup, box: Box, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n, q) thetas to climb from, best first: the local maxima of the scan (all of it, where terms are too many for
+    divisions to have neighbours)."""
     if _is_simple(setup, box):
         shares = len(_shares(_free_terms(setup, box)))
         values = np.where(_is_peak(values.reshape(-1, shares)).ravel(), values, -np.inf)
     order = np.argsort(-values, kind="stable")
-    return [points[i] for i in order if np.isfinite(values[i])]
+    return np.asarray(points[order[np.isfinite(values[order])]])
 
 
 def _scan(problem: Problem, thetas: np.ndarray, *, objective: Objective, reml: bool) -> np.ndarray:
@@ -307,8 +307,7 @@ def _totals(problem: Problem, *, simple: bool) -> np.ndarray:
     variances = problem.layout.sampling_variances()
     positive = variances[variances > 0]
     low = 0.03 * float(np.min(positive)) if len(positive) else 1e-3
-    basis = np.linalg.qr(problem.x)[0]
-    rest = problem.y - basis @ (basis.T @ problem.y)
+    rest = problem.y - problem.basis @ (problem.basis.T @ problem.y)
     high = 2.0 * float(np.max(rest**2, initial=0.0))
     low = max(low, 1e-9 * high)
     if high <= low:
