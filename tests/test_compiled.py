@@ -18,7 +18,9 @@ STRUCTURES = {
     "unstructured, ML": Spec((Inner("outcome", "study", "UN"),), "ML", "z"),
     "unstructured and rows": Spec((Inner("outcome", "study", "UN"), Intercept(("row",))), "REML", "z"),
     "diagonal": Spec((Inner("outcome", "study", "DIAG"),), "REML", "z"),
-    "two intercepts": Spec((Intercept(("study",)), Intercept(("outcome",)), Intercept(("row",))), "REML", "z"),
+    "two intercepts": Spec(
+        (Intercept(("study",)), Intercept(("outcome",)), Intercept(("row",))), "REML", "z"
+    ),
 }
 
 
@@ -35,7 +37,9 @@ def several(seed: int, *, studies: int = 7, outcomes: int = 3) -> tuple[Effects,
         np.fill_diagonal(matrix, variance)
         blocks.append(Block(np.arange(len(has)) + len(y), matrix))
         y += (
-            0.3 * has + (root @ rng.normal(size=outcomes))[has] + rng.multivariate_normal(0 * variance, matrix)
+            0.3 * has
+            + (root @ rng.normal(size=outcomes))[has]
+            + rng.multivariate_normal(0 * variance, matrix)
         ).tolist()
         v += variance.tolist()
         study += [f"s{i}"] * len(has)
@@ -43,7 +47,11 @@ def several(seed: int, *, studies: int = 7, outcomes: int = 3) -> tuple[Effects,
     levels = sorted(set(outcome))
     x = np.array([[o == level for level in levels] for o in outcome], dtype=float)
     effects = Effects(
-        np.array(y), np.array(v), np.array(study), blocks=tuple(blocks), columns={"outcome": np.array(outcome)}
+        np.array(y),
+        np.array(v),
+        np.array(study),
+        blocks=tuple(blocks),
+        columns={"outcome": np.array(outcome)},
     )
     return effects, Design(x, tuple(levels))
 
@@ -74,7 +82,9 @@ def test_one_effect_per_study_goes_through_it():
             with compiled():
                 fast = fit(effects, spec)
             assert fast.components.total == pytest.approx(slow.components.total, rel=1e-10, abs=1e-13)
-            assert fast.coefficients.estimate == pytest.approx(slow.coefficients.estimate, rel=1e-10, abs=1e-12)
+            assert fast.coefficients.estimate == pytest.approx(
+                slow.coefficients.estimate, rel=1e-10, abs=1e-12
+            )
             assert fast.optimum.status == slow.optimum.status
 
 

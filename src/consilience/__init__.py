@@ -31,6 +31,7 @@ _PUBLIC = {
     "reported_from": "data.dataframe",
     "design_matrix": "data.formula",
     "fit": "models",
+    "compiled": "likelihood.compiled",
     "predict": "models",
     "gosh": "diagnostics.gosh",
     "gosh_clusters": "diagnostics.gosh_clusters",

@@ -114,7 +114,9 @@ def _climb_compiled(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maxi
     """`_climb` lane by lane, each left where it comes beside a maximum found before."""
     from .climb_numba import climb_all
 
-    ends, numbers, moving, scores, matrices = climb_all(model.arrays, (box.lower, box.upper, box.free), thetas)
+    ends, numbers, moving, scores, matrices = climb_all(
+        model.arrays, (box.lower, box.upper, box.free), thetas
+    )
     levels, largest, steps = numbers.T.tolist()
     return [
         Maximum(

@@ -132,7 +132,17 @@ class LaneModel:
                 diagonal, of = part.structure.mirrors
                 mirror[part.theta] = part.theta.start + np.asarray(diagonal)[of]
         bend = np.ascontiguousarray(self.bend)
-        return (self.v, self.spread, self.data, self.slopes, bend, mirror, self.constant, self.size, self.reml)
+        return (
+            self.v,
+            self.spread,
+            self.data,
+            self.slopes,
+            bend,
+            mirror,
+            self.constant,
+            self.size,
+            self.reml,
+        )
 
     def loglik(self, thetas: np.ndarray) -> np.ndarray:
         """(L,) log-likelihoods, minus infinity where there is none."""
