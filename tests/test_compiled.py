@@ -118,7 +118,11 @@ def test_without_numba_it_says_so(monkeypatch):
 
 
 def test_it_ends_with_its_body():
-    with pytest.raises(ZeroDivisionError), compiled():
-        assert switch.wanted()
-        raise ZeroDivisionError
+    def fails() -> None:
+        with compiled():
+            assert switch.wanted()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
     assert not switch.wanted()

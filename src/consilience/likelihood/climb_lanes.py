@@ -118,16 +118,12 @@ def _climb_compiled(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maxi
         model.arrays, (box.lower, box.upper, box.free), thetas
     )
     levels, largest, steps = numbers.T.tolist()
-    return [
-        Maximum(
-            ends[i],
-            LanePoint(levels[i], scores[i], *matrices[i], model.size),
-            largest[i],
-            int(steps[i]),
-            box.free & ~moving[i],
-        )
-        for i in range(len(ends))
-    ]
+    result = []
+    for i, theta in enumerate(ends):
+        information, curvature, observed = matrices[i]
+        at = LanePoint(levels[i], scores[i], information, curvature, observed, model.size)
+        result.append(Maximum(theta, at, largest[i], int(steps[i]), box.free & ~moving[i]))
+    return result
 
 
 def _state(model: LaneModel, theta: np.ndarray, box: Box) -> _State:

@@ -21,61 +21,76 @@ SAFE = 1e-4  # share of a diagonal entry that is left of it, above which no eige
 
 
 @njit(cache=True, nogil=True)
-def _white(model, c):
-    """Log-likelihood, L^-1 (n, m, m) and E (n m, p + 1) from the coordinates c (C,)."""
-    v, spread, data, _, _, _, constant, _, reml = model
-    n, m, columns = data.shape
-    p = columns - 1
-    inverse, white = np.zeros((n, m, m)), np.zeros((n * m, columns))
-    lower = np.empty((m, m))
-    value = constant
-    for b in range(n):
-        for i in range(m):
-            for j in range(i + 1):
-                entry, place = v[b, i, j], (b * m + i) * m + j
-                for a in range(len(c)):
-                    entry += c[a] * spread[a, place]
-                for h in range(j):
-                    entry -= lower[i, h] * lower[j, h]
-                if i == j:
-                    if not (entry > 0.0 and entry < np.inf):
-                        return -np.inf, inverse, white
-                    lower[i, i] = np.sqrt(entry)
-                else:
-                    lower[i, j] = entry / lower[j, j]
-        for j in range(m):
-            inverse[b, j, j] = 1.0 / lower[j, j]
-            value += np.log(inverse[b, j, j])
-            for i in range(j + 1, m):
-                entry = 0.0
-                for h in range(j, i):
-                    entry += lower[i, h] * inverse[b, h, j]
-                inverse[b, i, j] = -entry / lower[i, i]
-        for i in range(m):
-            for a in range(columns):
-                entry = 0.0
-                for h in range(i + 1):
-                    entry += inverse[b, i, h] * data[b, h, a]
-                white[b * m + i, a] = entry
+def _inverse_root(model, c, b, lower, inverse):
+    """L^-1 (m, m) of block b at the coordinates c (C,) into `inverse`; log |L^-1|, minus infinity if there is none."""
+    v, spread = model[0], model[1]
+    m, value = len(lower), 0.0
+    for i in range(m):
+        for j in range(i + 1):
+            entry, place = v[b, i, j], (b * m + i) * m + j
+            for a in range(len(c)):
+                entry += c[a] * spread[a, place]
+            for h in range(j):
+                entry -= lower[i, h] * lower[j, h]
+            if i > j:
+                lower[i, j] = entry / lower[j, j]
+            elif entry > 0.0 and entry < np.inf:
+                lower[i, i] = np.sqrt(entry)
+            else:
+                return -np.inf
+    for j in range(m):
+        inverse[j, j] = 1.0 / lower[j, j]
+        value += np.log(inverse[j, j])
+        for i in range(j + 1, m):
+            entry = 0.0
+            for h in range(j, i):
+                entry += lower[i, h] * inverse[h, j]
+            inverse[i, j] = -entry / lower[i, i]
+    return value
+
+
+@njit(cache=True, nogil=True)
+def _orthonormal(white, reml):
+    """Makes the columns but the last orthonormal and takes them out of the last; what this adds to the log-likelihood."""
+    rows, columns = white.shape
+    value = 0.0
     for a in range(columns):  # each column against those before it, twice (Giraud & Langou 2005)
         for _ in range(2):
             for h in range(a):
                 along = 0.0
-                for i in range(n * m):
+                for i in range(rows):
                     along += white[i, h] * white[i, a]
-                for i in range(n * m):
+                for i in range(rows):
                     white[i, a] -= along * white[i, h]
         square = 0.0
-        for i in range(n * m):
+        for i in range(rows):
             square += white[i, a] ** 2
-        if a == p:
-            value -= 0.5 * square
-        else:
-            length = np.sqrt(square)
-            for i in range(n * m):
-                white[i, a] /= length
-            if reml:
-                value -= np.log(length)
+        if a == columns - 1:
+            return value - 0.5 * square
+        length = np.sqrt(square)
+        for i in range(rows):
+            white[i, a] /= length
+        if reml:
+            value -= np.log(length)
+    return value
+
+
+@njit(cache=True, nogil=True)
+def _white(model, c):
+    """Log-likelihood, L^-1 (n, m, m) and E (n m, p + 1) from the coordinates c (C,)."""
+    _, _, data, _, _, _, constant, _, reml = model
+    n, m, columns = data.shape
+    inverse, white = np.zeros((n, m, m)), np.zeros((n * m, columns))
+    lower, value = np.empty((m, m)), constant
+    for b in range(n):
+        value += _inverse_root(model, c, b, lower, inverse[b])
+        if value == -np.inf:
+            return value, inverse, white
+        for i in range(m):
+            for a in range(columns):
+                for h in range(i + 1):
+                    white[b * m + i, a] += inverse[b, i, h] * data[b, h, a]
+    value += _orthonormal(white, reml)
     return (value if np.isfinite(value) else -np.inf), inverse, white
 
 
