@@ -30,6 +30,7 @@ _PUBLIC = {
     "fill_blocks": "effects.sampling_covariance",
     "reported_from": "data.dataframe",
     "design_matrix": "data.formula",
+    "design_rows": "data.formula_rows",
     "fit": "models",
     "compiled": "likelihood.compiled",
     "predict": "models",
