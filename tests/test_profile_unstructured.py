@@ -25,6 +25,43 @@ def test_limits_of_each_parameter_are_where_the_likelihood_has_fallen_by_half_a_
         np.testing.assert_allclose(drop, 3.841458820694124 / 2, rtol=1e-5)
 
 
+def test_limits_are_those_of_r() -> None:
+    """R 4.2.2, metafor 3.8.1: confint() of that model with nlminb, tolerance 1e-8."""
+    job = berkey()
+    ours = fit(job.effects, job.spec, design=job.design)
+    expected = {
+        "AL": (9.49644588907e-03, 0.206776600914),
+        "PD": (5.46766490377e-05, 0.111439625263),
+        "AL, PD": (-5.99618181086e-01, 1.0),
+    }
+    for name, limits in expected.items():
+        found = profile_interval(ours, f"outcome|study: {name}")
+        assert (found.low, found.high) == pytest.approx(limits, rel=2e-6)
+
+
+@pytest.mark.parametrize("rho", [-1.0, -0.9, -0.8, -0.7, -0.6, 0.0, 0.5, 1.0])
+def test_a_given_correlation_keeps_its_sign(rho: float) -> None:
+    job = berkey()
+    ours = fit(job.effects, job.spec, design=job.design)
+    inner = (job.effects["outcome"] == "PD").astype(int)
+    same = job.effects.study[:, None] == job.effects.study
+    v = job.effects.covariance()
+
+    def minus(sd: np.ndarray) -> float:
+        g = np.outer(np.abs(sd), np.abs(sd)) * np.array([[1, rho], [rho, 1]])
+        return -dense_loglik(job.effects.y, job.design.matrix, v + same * g[np.ix_(inner, inner)], reml=True)[
+            0
+        ]
+
+    starts = [(a, b) for a in (0.0, 0.05, 0.3) for b in (0.0, 0.05, 0.3)]
+    ends = [
+        minimize(minus, s, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 4_000})
+        for s in starts
+    ]
+    found = profile(ours, "outcome|study: AL, PD", [rho]).loglik[0]
+    assert found == pytest.approx(-min(end.fun for end in ends), abs=1e-8)
+
+
 @pytest.fixture(scope="module")
 def three():
     """Three outcomes of twelve studies, a random intercept of the group besides."""

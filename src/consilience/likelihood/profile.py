@@ -51,12 +51,19 @@ class Line:
     exponent: int
 
     def drop(self, value: float) -> float:
-        """Log-likelihood at `value` minus the maximum; minus infinity where it does not exist."""
+        """Log-likelihood at `value` minus the maximum; minus infinity where it does not exist.
+
+        The higher of a climb from beside the maximum and of a search: with one parameter held the others may have
+        another maximum that is higher than the one nearby.
+        """
         setup, start = self.held(value)
         try:
-            return solve(setup, method=self.method, start=start).evaluation.loglik - self.top
+            ends = [
+                solve(setup, method=self.method, start=first).evaluation.loglik for first in (start, None)
+            ]
         except InputError:
             return -np.inf
+        return max(ends) - self.top
 
 
 def line_names(setup: Setup) -> dict[str, Place]:

@@ -192,28 +192,24 @@ def factored(parameters: tuple[Parameter, ...], parts: np.ndarray) -> Structure:
 
 
 def correlation_given(names: list[str], pair: tuple[int, int], r: float) -> Structure:
-    """Any covariance matrix in which the levels `pair` have the correlation r: the two come first in L, and the row of
-    the second is a standard deviation times (r, sqrt(1 - r^2))."""
+    """Any covariance matrix in which the levels `pair` have the correlation r.
+
+    The two come first in L: its first entry is a standard deviation, and its second row another one times (r, sqrt(1 - r^2));
+    neither may be negative, or the correlation would change its sign.
+    """
     size = len(names)
     order = [*pair, *(i for i in range(size) if i not in pair)]
     parts, free = [], []
     for place, level in enumerate(order):
-        for column in range(place + 1):
+        for column in range(1 if place == 1 else 0, place + 1):
             part = np.zeros((size, size))
+            part[level, column] = 1.0
             if place == 1:
                 part[level, :2] = r, np.sqrt(max(1.0 - r * r, 0.0))
-            else:
-                part[level, column] = 1.0
-            if place != 1 or column == 1:
-                parts.append(part)
-                free.append(
-                    Parameter(
-                        f"{names[level]}, {column + 1}",
-                        unit=1,
-                        lower=-np.inf,
-                        seed=1.0 if column == place else 0.3,
-                    )
-                )
+            parts.append(part)
+            lower = 0.0 if place < 2 else -np.inf
+            seed = 1.0 if column == place else 0.3
+            free.append(Parameter(f"{names[level]}, {column + 1}", unit=1, lower=lower, seed=seed))
     return factored(tuple(free), np.array(parts))
 
 
