@@ -49,7 +49,8 @@ def heteroscedasticity_test(fit: Fit) -> TestResult:
     With score u_i = ((Py)_i^2 - P_ii) / 2 and information P_ij^2 / 2 (ML: 1/(v_i + tau^2) for P_ii and its square on
     the diagonal) the statistic is u' I^-1 u.
 
-    Raises InputError ``one-effect-per-study`` for a fit with other random terms than one tau^2.
+    Raises InputError ``one-effect-per-study`` for a fit with other random terms than one tau^2, ``no-residual-df``
+    where the residuals have fewer distinct squares and products than there are effects.
 
     Source: score statistic of Harville's (1977) restricted likelihood; Viechtbauer & Lopez-Lopez (2022), Res Synth
     Methods 13:697 (testing a location-scale model).
@@ -57,6 +58,12 @@ def heteroscedasticity_test(fit: Fit) -> TestResult:
     v, x = fit.effects.v, fit.design.matrix
     if len(fit.components.names) > 1 or fit.scale is not None:
         raise InputError("The test needs a model with a single tau^2.", code="one-effect-per-study")
+    df_left = len(v) - x.shape[1]
+    if len(v) < 2 or (fit.spec.method != "ML" and df_left * (df_left + 1) < 2 * len(v)):
+        raise InputError(
+            f"{len(v)} effects and {x.shape[1]} coefficients leave too little to compare variances.",
+            code="no-residual-df",
+        )
     w = 1 / (v + fit.components.total)
     weighted_residual = w * (fit.effects.y - x @ fit.coefficients.estimate)
     if fit.spec.method == "ML":

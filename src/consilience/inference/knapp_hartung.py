@@ -140,6 +140,8 @@ def _quadratic_test(gap: np.ndarray, covariance: np.ndarray, df: float, name: st
     if not np.isfinite(covariance).all():
         return TestResult(name, float("nan"), q, df, float("nan"), "no standard errors")
     scale = np.sqrt(np.diagonal(covariance))
+    if not scale.all():
+        return TestResult(name, float("nan"), q, df, float("nan"), "standard errors of zero")
     unit = gap / scale
     chi2 = (
         float(unit @ np.linalg.solve(covariance / np.outer(scale, scale), unit))

@@ -9,6 +9,7 @@ import numpy as np
 from ..base.distributions import t_isf, t_two_sided
 from ..base.errors import InputError
 from ..base.linalg import dependent_columns
+from ..base.options import choose
 from ..inference.knapp_hartung import linear_test, moderators
 from ..likelihood.location_scale import ScaleFit, fit_scale
 from ..likelihood.prepare import prepare
@@ -28,6 +29,8 @@ from ..records import (
 )
 from .univariate import fit_univariate
 
+LINKS = ("log", "identity")
+
 
 def fit_location_scale(effects: Effects, design: Design, spec: Spec) -> Fit:
     """Location-scale model by ML or REML.
@@ -39,7 +42,7 @@ def fit_location_scale(effects: Effects, design: Design, spec: Spec) -> Fit:
     Raises
     ------
     InputError ``scale-method`` unless ML or REML with z or t tests, ``dependent-columns``,
-    ``scale-without-intercept``, and as `fit_univariate`.
+    ``scale-without-intercept``, ``scale-shape``, and as `fit_univariate`.
 
     Source: Viechtbauer & Lopez-Lopez (2022), Res Synth Methods 13:697.
     """
@@ -90,13 +93,20 @@ def _checked(effects: Effects, spec: Spec) -> tuple[Scale, np.ndarray]:
         raise InputError(
             "A location-scale model needs ML or REML, a z or t test and no weights.", code="scale-method"
         )
+    choose(scale.link, LINKS, what="Link")
     z = scale.matrix
-    names = [scale.names[j] for j in dependent_columns(z)]
-    if names or len(z) != effects.k:
+    if z.ndim != 2 or z.shape != (effects.k, len(scale.names)) or not np.isfinite(z).all():
         raise InputError(
-            f"The design of the scale has shape {z.shape} for {effects.k} effects; "
-            f"dependent columns: {', '.join(names) or 'none'}.",
+            f"The design of the scale has shape {z.shape} and {len(scale.names)} names for {effects.k} effects; "
+            "it needs finite numbers, one row for each effect and one name for each column.",
+            code="scale-shape",
+        )
+    names = [scale.names[j] for j in dependent_columns(z)]
+    if names:
+        raise InputError(
+            f"The design of the scale has dependent columns: {', '.join(names)}.",
             code="dependent-columns",
+            advice="Leave them out.",
         )
     exact = np.flatnonzero((z == 1).all(axis=0))
     constant = (
@@ -141,6 +151,8 @@ def _scale_test(coefficients: Coefficients, z: np.ndarray) -> TestResult:
 
 
 def _optimum(found: ScaleFit) -> Optimum:
+    if found.flat:
+        return Optimum("not-identified", found.steps, found.score, found.starts)
     if found.bound:
         return Optimum("boundary", found.steps, 0.0, found.starts)
     converged = found.score < 1e-6
