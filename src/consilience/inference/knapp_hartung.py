@@ -119,7 +119,8 @@ def linear_test(
             code="constraints",
         )
     gap = c @ coefficients.estimate - (0.0 if value is None else np.asarray(value, dtype=float))
-    return _quadratic_test(gap, c @ coefficients.covariance @ c.T, float(coefficients.df[0]), name)
+    df = float(np.min(coefficients.df[(c != 0).any(axis=0)]))
+    return _quadratic_test(gap, c @ coefficients.covariance @ c.T, df, name)
 
 
 def omnibus_test(coefficients: Coefficients, tested: np.ndarray) -> TestResult:
