@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..base.errors import InputError
 from ..inference.rve_weights import WORKING_MODELS
 from ..records import Design, Effects, Fit, Intercept, Spec
 from .location_scale import fit_location_scale
@@ -25,7 +24,7 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
     Raises
     ------
     InputError for data that cannot be analysed (``shape``, ``not-finite``, ``variance-not-positive``,
-    ``out-of-range``, ``level``, ``given-variance``, ``weights-not-used`` and those of the model), OptionError for an unknown choice in `spec`.
+    ``out-of-range``, ``level``, ``given-variance`` and those of the model), OptionError for an unknown choice in `spec`.
     """
     matrix = Design.intercept(effects.k) if design is None else design
     refuse_unusable(effects, matrix, spec)
@@ -35,12 +34,6 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
         return fit_working_model(effects, matrix, spec)
     if is_univariate(effects, spec):
         return fit_univariate(effects, matrix, spec)
-    if spec.weights:
-        raise InputError(
-            f'Weights ("{spec.weights}") are for one independent effect per study with a z, t or Knapp-Hartung test.',
-            code="weights-not-used",
-            advice='Give weights="" or another model.',
-        )
     if spec.method not in METHODS and is_univariate(effects, replace(spec, test="z")):
         return _moments_then_robust(effects, matrix, spec)
     return fit_multilevel(effects, matrix, spec, start=start)

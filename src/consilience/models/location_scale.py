@@ -93,6 +93,12 @@ def _checked(effects: Effects, spec: Spec) -> tuple[Scale, np.ndarray]:
         raise InputError(
             "A location-scale model needs ML or REML, a z or t test and no weights.", code="scale-method"
         )
+    if spec.terms not in ((), (Intercept(("row",)),)):
+        raise InputError(
+            "A location-scale model has one random intercept per effect and no other random term.",
+            code="scale-method",
+            advice='Give the terms (Intercept(("row",)),).',
+        )
     choose(scale.link, LINKS, what="Link")
     z = scale.matrix
     if z.ndim != 2 or z.shape != (effects.k, len(scale.names)) or not np.isfinite(z).all():
