@@ -40,8 +40,8 @@ class Optimum:
         return OPTIMUM_STATUS[self.status]
 
 
-@dataclass(frozen=True, eq=False)
-class Coefficients:
+@dataclass(frozen=True, eq=False, repr=False)
+class Coefficients(Shown):
     """p fixed effects. All arrays (p,) but `covariance` (p, p); df is inf for a normal reference.
 
     root : (p, p) with covariance = root root' where it is known: it keeps twice the digits of nearly collinear columns.
@@ -118,8 +118,8 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
-class HeterogeneityIntervals:
+@dataclass(frozen=True, repr=False)
+class HeterogeneityIntervals(Shown):
     """Confidence intervals of tau^2, tau, I^2 (percent) and H^2 at `level`; `method` says which."""
 
     tau2: Interval
