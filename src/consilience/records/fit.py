@@ -15,8 +15,9 @@ from .note import Note
 from .spec import Spec
 
 OPTIMUM_STATUS = {
-    "converged": "The likelihood was maximised: its gradient is zero within the stated tolerance.",
-    "boundary": "The likelihood is highest with a variance at zero or a correlation at its limit; "
+    "converged": "The likelihood was maximised (or the equation of the estimator solved): "
+    "its gradient is zero within the stated tolerance.",
+    "boundary": "The best value of a variance is zero, or of a correlation its limit; "
     "that is a solution, not a failure.",
     "closed-form": "The estimator has a closed form; nothing was iterated.",
     "fixed": "All variance components were given; nothing was estimated.",
