@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.distributions import t_isf, t_two_sided
 from ..base.errors import InputError
-from ..base.linalg import one_blas_thread
+from ..base.linalg import one_blas_thread, row_norms
 from ..base.options import choose
 from ..records import Coefficients, Fit
 from .robust import CORRECTIONS, robust_covariance, satterthwaite
@@ -41,7 +41,7 @@ def contrasts(fit: Fit, combinations: Hypothesis, *, value: np.ndarray | None = 
     rows, names = constraint_rows(fit, combinations, part=part)
     estimate = rows @ table.estimate
     if table.root is not None:
-        se = np.linalg.norm(rows @ table.root, axis=1)
+        se = row_norms(rows @ table.root)
     else:
         se = np.sqrt(np.maximum(np.einsum("qp,pr,qr->q", rows, table.covariance, rows), 0.0))
     df = _degrees(fit, table, rows, part=part)

@@ -64,14 +64,15 @@ def heteroscedasticity_test(fit: Fit) -> TestResult:
             f"{len(v)} effects and {x.shape[1]} coefficients leave too little to compare variances.",
             code="no-residual-df",
         )
-    w = 1 / (v + fit.components.total)
-    weighted_residual = w * (fit.effects.y - x @ fit.coefficients.estimate)
+    # every row is in units of its own standard deviation, in which w_i and w_j cancel from u' I^-1 u
+    root = 1 / np.sqrt(v + fit.components.total)
+    square = (root * (fit.effects.y - x @ fit.coefficients.estimate)) ** 2
     if fit.spec.method == "ML":
-        score, information = (weighted_residual**2 - w) / 2, np.diag(w**2 / 2)
+        score, information = (square - 1) / 2, np.eye(len(v)) / 2
     else:
-        basis, _ = np.linalg.qr(np.sqrt(w)[:, None] * x)
-        p = np.sqrt(w)[:, None] * (np.eye(len(v)) - basis @ basis.T) * np.sqrt(w)
-        score, information = (weighted_residual**2 - np.diagonal(p)) / 2, p**2 / 2
+        basis, _ = np.linalg.qr(root[:, None] * x)
+        left = np.eye(len(v)) - basis @ basis.T
+        score, information = (square - np.diagonal(left)) / 2, left**2 / 2
     statistic = float(score @ np.linalg.solve(information, score))
     df = len(v) - 1
     return TestResult("same tau^2 in all studies", statistic, df, float("inf"), float(chi2_sf(statistic, df)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base.distributions import chi2_sf, f_sf, normal_isf, t_isf, t_two_sided
 from ..base.errors import InputError
+from ..base.linalg import row_norms
 from ..base.options import choose
 from ..likelihood.batch_fit import BatchFit
 from ..records import Coefficients, Fit, TestResult
@@ -120,7 +121,14 @@ def linear_test(
         )
     gap = c @ coefficients.estimate - (0.0 if value is None else np.asarray(value, dtype=float))
     df = float(np.min(coefficients.df[(c != 0).any(axis=0)]))
-    return _quadratic_test(gap, c @ coefficients.covariance @ c.T, df, name)
+    if coefficients.root is None:
+        return _quadratic_test(gap, c @ coefficients.covariance @ c.T, df, name)
+    half = c @ coefficients.root
+    size = row_norms(half)
+    if not (np.isfinite(size).all() and size.all()):
+        return _quadratic_test(gap, np.outer(size, size), df, name)
+    half = half / size[:, None]  # in units of the standard errors, whose squares need not be representable
+    return _quadratic_test(gap / size, half @ half.T, df, name)
 
 
 def omnibus_test(coefficients: Coefficients, tested: np.ndarray) -> TestResult:

@@ -28,7 +28,7 @@ LOG_LIMIT = 60.0  # exp of it is zero or infinite for every purpose
 class ScaleFit:
     """Coefficients (q,) of the variance, tau2 (k,), inverse observed information (q, q) or NaN, and the search.
 
-    score : gain in log-likelihood that a full step would still bring; bound : a fitted variance is zero (identity link);
+    score : gain in log-likelihood that a full step would still bring; bound : a fitted variance is zero, or goes to zero (or infinity) with the log link;
     flat : the likelihood does not change along some direction of alpha.
     """
 
@@ -113,7 +113,10 @@ def fit_scale(problem: Problem, z: np.ndarray, *, link: str, reml: bool) -> Scal
     alpha, steps, gain = max(ends, key=lambda end: surface.height(end[0]))
     _, _, observed = surface.derivatives(alpha)
     tau2 = surface.tau2(alpha)
-    bound = link == "identity" and bool((tau2 <= 1e-7 * (tau2.max() + problem.v[0, 0])).any())
+    if link == "identity":
+        bound = bool((tau2 <= 1e-7 * (tau2.max() + problem.v[0, 0])).any())
+    else:
+        bound = bool(np.abs(surface.z @ alpha).max() > LOG_LIMIT)
     back = np.linalg.inv(r) * spread
     values = np.linalg.eigvalsh(observed)
     flat = not bound and abs(values[0]) <= LEVEL * abs(values[-1])

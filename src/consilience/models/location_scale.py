@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.distributions import t_isf, t_two_sided
 from ..base.errors import InputError
-from ..base.linalg import dependent_columns
+from ..base.linalg import dependent_columns, row_norms
 from ..base.options import choose
 from ..inference.knapp_hartung import linear_test, moderators
 from ..likelihood.location_scale import ScaleFit, fit_scale
@@ -124,18 +124,23 @@ def _checked(effects: Effects, spec: Spec) -> tuple[Scale, np.ndarray]:
 
 
 def _alpha(found: ScaleFit, constant: np.ndarray, unit: float, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and covariance in the units given: the scaling by 4^e is a factor, or a shift of the log."""
+    """Coefficients and a root of their covariance in the units given: scaling by 4^e is a factor, or a shift of the log."""
+    root = np.full(found.covariance.shape, np.nan)
+    if np.isfinite(found.covariance).all():
+        root = np.linalg.cholesky(found.covariance)
     if log:
-        return found.alpha + unit * constant, found.covariance
-    return found.alpha * np.exp(unit), found.covariance * np.exp(2 * unit)
+        return found.alpha + unit * constant, root
+    return found.alpha * np.exp(unit), root * np.exp(unit)
 
 
 def _scale_coefficients(alpha: tuple[np.ndarray, np.ndarray], spec: Spec, k: int) -> Coefficients:
-    estimate, covariance = alpha
+    estimate, root = alpha
     q = len(estimate)
     df = np.full(q, np.inf if spec.test == "z" else float(k - q))
-    se = np.sqrt(np.diagonal(covariance))
+    se = row_norms(root)
     statistic = estimate / se
+    with np.errstate(over="ignore", under="ignore"):  # the fourth power of the unit of the effects
+        covariance = root @ root.T
     half = t_isf((1 - spec.level) / 2, df) * se
     return Coefficients(
         names=spec.scale.names if spec.scale else (),
@@ -149,6 +154,7 @@ def _scale_coefficients(alpha: tuple[np.ndarray, np.ndarray], spec: Spec, k: int
         covariance=covariance,
         level=spec.level,
         method="observed information",
+        root=root,
     )
 
 
@@ -168,7 +174,9 @@ def _optimum(found: ScaleFit) -> Optimum:
 def _notes(found: ScaleFit) -> tuple[Note, ...]:
     if np.isfinite(found.covariance).all():
         return ()
-    why = "a fitted variance is zero" if found.bound else "the likelihood is flat or not curved there"
+    why = "the likelihood is flat or not curved there"
+    if found.bound:
+        why = "the likelihood is highest where the variance of some studies is zero"
     return (
         Note(
             "scale-without-se",
