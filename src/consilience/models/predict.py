@@ -26,12 +26,20 @@ CONVENTIONS: dict[str, str] = {
 }
 
 
-def predict(fit: Fit, x: np.ndarray | None = None, *, interval: Convention = "coefficient") -> Prediction:
+def predict(
+    fit: Fit,
+    x: np.ndarray | None = None,
+    *,
+    z: np.ndarray | None = None,
+    interval: Convention = "coefficient",
+) -> Prediction:
     """Mean effect at moderator values x, with CI, and PI for a new effect in a new study: se^2 + total tau^2.
 
     Parameters
     ----------
     x : (m, p) rows in the order of the fit's coefficients; None = the distinct rows of the fit's own design.
+    z : (m, q) or (q,) values of the scale moderators of a location-scale model, which give each prediction interval its
+        own tau^2; None = an average tau^2 with given x, else that of each distinct row.
     interval : which degrees of freedom the prediction interval has; the result's `pi_method` says it in words.
 
     Raises
@@ -41,7 +49,7 @@ def predict(fit: Fit, x: np.ndarray | None = None, *, interval: Convention = "co
     Source: Higgins, Thompson & Spiegelhalter (2009), J R Stat Soc A 172:137; Riley, Higgins & Deeks (2011).
     """
     choose(interval, CONVENTIONS, what="prediction interval")
-    rows = _rows(fit, x)
+    rows, tau2 = _rows_and_variance(fit, x, z)
     coefficients = fit.coefficients
     estimate = rows @ coefficients.estimate
     if coefficients.root is not None:
@@ -55,7 +63,7 @@ def predict(fit: Fit, x: np.ndarray | None = None, *, interval: Convention = "co
         half = t_isf(tail, df) * se
         df_pi = _prediction_df(fit, interval, df)
         known = interval == "tau-only"
-        wide = t_isf(tail, df_pi) * np.hypot(0.0 if known else se, np.sqrt(fit.components.total))
+        wide = t_isf(tail, df_pi) * np.hypot(0.0 if known else se, np.sqrt(tau2))
     return Prediction(
         estimate=estimate,
         se=se,
@@ -65,13 +73,42 @@ def predict(fit: Fit, x: np.ndarray | None = None, *, interval: Convention = "co
         pi_low=estimate - wide,
         pi_high=estimate + wide,
         level=coefficients.level,
-        pi_method=f"{_new_effect(fit)}, {CONVENTIONS[interval]}",
+        pi_method=f"{_new_effect(fit, own=np.ndim(tau2) > 0)}, {CONVENTIONS[interval]}",
     )
 
 
-def _new_effect(fit: Fit) -> str:
+def _rows_and_variance(
+    fit: Fit, x: np.ndarray | None, z: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | float]:
+    """Moderator values (m, p) and the variance of a true effect at each, (m,) or one for all."""
+    scale, found = fit.spec.scale, fit.scale
+    if scale is None or found is None:
+        if z is not None:
+            raise InputError("Only a location-scale model has scale moderators.", code="no-scale")
+        return _rows(fit, x), fit.components.total
+    if x is None and z is None:
+        both = np.unique(np.column_stack([fit.design.matrix, scale.matrix]), axis=0)
+        p = fit.design.matrix.shape[1]
+        x, z = both[:, :p], both[:, p:]
+    rows = _rows(fit, x)
+    if z is None:
+        return rows, fit.components.total
+    values = np.atleast_2d(np.asarray(z, dtype=float))
+    if values.ndim != 2 or values.shape[1] != len(found.names) or len(values) not in (1, len(rows)):
+        raise InputError(
+            f"Scale moderators have shape {np.shape(z)}; needed are {len(rows)} rows (or one for all) of "
+            f"{len(found.names)}: {', '.join(found.names)}.",
+            code="shape",
+        )
+    eta = np.broadcast_to(values @ found.estimate, (len(rows),))
+    return rows, np.exp(eta) if scale.link == "log" else np.maximum(eta, 0.0)
+
+
+def _new_effect(fit: Fit, *, own: bool) -> str:
     """What the prediction interval is about; with unequal variances the total one is an average."""
-    same = all(isinstance(term, (Intercept, Known)) for term in fit.spec.terms) and fit.spec.scale is None
+    same = own or (
+        all(isinstance(term, (Intercept, Known)) for term in fit.spec.terms) and fit.spec.scale is None
+    )
     return (
         "new effect in a new study"
         if same
