@@ -30,7 +30,9 @@ def _faults(r: Reviews, method: str) -> list[str]:
     fits = [_fitted(r, i, method) for i in range(len(r.y))]
     tau2 = np.array([f.components.total for f in fits])
     lower = best - height(r, tau2, reml=reml)
-    found = [f"{i}: lower by {lower[i]:.3g} at tau^2 = {tau2[i]:.6g}" for i in np.flatnonzero(~(lower < TOLERANCE))]
+    found = [
+        f"{i}: lower by {lower[i]:.3g} at tau^2 = {tau2[i]:.6g}" for i in np.flatnonzero(~(lower < TOLERANCE))
+    ]
     for i, f in enumerate(fits):
         c, status = f.coefficients, f.optimum.status
         finite = np.isfinite([*c.estimate, *c.se, *c.ci_low, *c.ci_high, f.loglik, f.heterogeneity.i2]).all()

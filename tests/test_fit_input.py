@@ -26,7 +26,9 @@ SPECS = {
 
 
 def effects(y=Y, v=V) -> Effects:
-    return Effects(np.asarray(y, float), np.asarray(v, float), np.array(list("abcde")[: len(y)], dtype=object))
+    return Effects(
+        np.asarray(y, float), np.asarray(v, float), np.array(list("abcde")[: len(y)], dtype=object)
+    )
 
 
 def design(*columns) -> Design:
@@ -74,7 +76,10 @@ def test_what_is_no_number_is_named_with_its_row(name: str, change, code: str) -
         (lambda: fit(effects(Y, V * 1e-310), Spec.random_effects()), "out-of-range"),
         (lambda: fit(effects([], []), Spec.random_effects()), "too-few-effects"),
         (lambda: fit(effects([], []), Spec.che()), "no-effects"),
-        (lambda: fit(effects(Y[:2], V[:2]), Spec.random_effects(), design=design(Y[:2], V[:2])), "too-few-effects"),
+        (
+            lambda: fit(effects(Y[:2], V[:2]), Spec.random_effects(), design=design(Y[:2], V[:2])),
+            "too-few-effects",
+        ),
         (lambda: fit(effects(), Spec.random_effects(), design=design(np.ones(5))), "dependent-columns"),
         (lambda: fit(effects(), Spec.random_effects(), design=design(Y, 2 * Y)), "dependent-columns"),
         (lambda: fit(effects(), Spec.che(), design=design(Y, 2 * Y)), "rank-deficient"),
@@ -89,7 +94,14 @@ def test_what_cannot_be_fitted_has_a_code(call, code: str) -> None:
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("scale", [Scale(np.full((5, 1), np.nan), ("a",)), Scale(np.ones((5, 1)), ("a", "b")), Scale(np.ones((4, 1)), ("a",))])
+@pytest.mark.parametrize(
+    "scale",
+    [
+        Scale(np.full((5, 1), np.nan), ("a",)),
+        Scale(np.ones((5, 1)), ("a", "b")),
+        Scale(np.ones((4, 1)), ("a",)),
+    ],
+)
 def test_the_design_of_a_scale_is_checked(scale: Scale) -> None:
     with pytest.raises(ConsilienceError) as caught:
         fit(effects(), replace(SPECS["location-scale"], scale=scale))
@@ -111,7 +123,9 @@ def test_one_study_two_studies_and_as_many_coefficients_as_studies(method, test)
         assert np.isfinite(found.coefficients.se).all() == (test in ("z", "t"))
         assert np.isfinite(found.coefficients.p_value).all() == (test == "z")
         with pytest.raises(ConsilienceError) as caught:
-            consilience.heterogeneity_intervals(fit(found.effects, Spec.random_effects(), design=found.design))
+            consilience.heterogeneity_intervals(
+                fit(found.effects, Spec.random_effects(), design=found.design)
+            )
         assert caught.value.code == "no-residual-df"
         assert found.effects.k == k
     two = fit(effects(Y[:2], V[:2]), spec)

@@ -131,13 +131,17 @@ def test_coding_of_the_moderators(name: str, seed: int) -> None:
     assert both[0].statistic == pytest.approx(both[1].statistic, rel=1e-3, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if n not in ("equal effects, z", "CORR, CR2", "HIER, CR2")])
+@pytest.mark.parametrize(
+    "name", [n for n in MODELS if n not in ("equal effects, z", "CORR, CR2", "HIER, CR2")]
+)
 @FEW
 @SEEDS
 def test_no_variance_between_studies_is_equal_effects(name: str, seed: int) -> None:
     """Effects that differ by less than chance have variances of zero, and the result is that of equal effects."""
     effects, design = data(name, seed)
-    quiet = replace(effects, y=0.3 + 0.01 * np.sqrt(effects.v) * np.random.default_rng(seed).normal(size=effects.k))
+    quiet = replace(
+        effects, y=0.3 + 0.01 * np.sqrt(effects.v) * np.random.default_rng(seed).normal(size=effects.k)
+    )
     spec = MODELS[name]
     found = consilience.fit(quiet, spec, design=design)
     equal = consilience.fit(quiet, Spec((), "EE", spec.test), design=design)

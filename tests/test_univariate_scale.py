@@ -168,7 +168,10 @@ def test_predictions_have_the_variance_of_their_own_study() -> None:
     ours = np.column_stack([p.estimate, p.se, p.ci_low, p.ci_high, p.pi_low, p.pi_high])
     np.testing.assert_allclose(ours, expected, rtol=2e-6)
     logs = contrasts(found, np.array(at), part="scale")
-    expected = [[-2.300404093, 0.4902323373, -3.261241818, -1.339566368], [-3.737927542, 0.6585792048, -5.028719064, -2.447136019]]
+    expected = [
+        [-2.300404093, 0.4902323373, -3.261241818, -1.339566368],
+        [-3.737927542, 0.6585792048, -5.028719064, -2.447136019],
+    ]
     ours = np.column_stack([logs.estimate, logs.se, logs.ci_low, logs.ci_high])
     np.testing.assert_allclose(ours, expected, rtol=2e-6)
     assert wald_test(found, "x", part="scale").statistic == pytest.approx(3.468553118, rel=1e-4)

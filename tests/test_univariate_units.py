@@ -95,12 +95,21 @@ def test_everything_that_follows_is_free_of_the_unit(factor: float, link) -> Non
         results.append((of_effects(m), squares, without_unit(m, scale)))
     for part, unit in enumerate((factor, factor * factor, 1.0)):
         for name, expected in results[0][part].items():
-            np.testing.assert_allclose(results[1][part][name] / unit, expected, rtol=1e-6, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(
+                results[1][part][name] / unit, expected, rtol=1e-6, atol=1e-9, err_msg=name
+            )
 
 
 @pytest.mark.parametrize(
     ("factor", "shift", "spread"),
-    [(1.0, 1e8, 0.0), (1e-150, 0.0, 0.0), (1e150, 0.0, 0.0), (1.0, 0.0, 12.0), (1e-150, 1e-142, 0.0), (1.0, 0.0, -12.0)],
+    [
+        (1.0, 1e8, 0.0),
+        (1e-150, 0.0, 0.0),
+        (1e150, 0.0, 0.0),
+        (1.0, 0.0, 12.0),
+        (1e-150, 1e-142, 0.0),
+        (1.0, 0.0, -12.0),
+    ],
 )
 @pytest.mark.parametrize("moderated", [False, True])
 def test_the_public_fit_at_sixty_digits(factor: float, shift: float, spread: float, moderated: bool) -> None:

@@ -11,7 +11,7 @@ from ..base.errors import InputError
 from ..base.linalg import one_blas_thread, row_norms
 from ..base.options import choose
 from ..records import Coefficients, Fit
-from .robust import CORRECTIONS, robust_covariance, satterthwaite
+from .robust import CORRECTIONS, Correction, robust_covariance, satterthwaite
 from .working import working_of
 
 Combination = str | Mapping[str, float]
@@ -19,7 +19,9 @@ Hypothesis = np.ndarray | Combination | Sequence[Combination]
 PARTS = ("mean", "scale")
 
 
-def contrasts(fit: Fit, combinations: Hypothesis, *, value: np.ndarray | None = None, part: str = "mean") -> Coefficients:
+def contrasts(
+    fit: Fit, combinations: Hypothesis, *, value: np.ndarray | None = None, part: str = "mean"
+) -> Coefficients:
     """Linear combinations C b of the coefficients, each with standard error, test and interval.
 
     With a cluster-robust test each combination has its own Satterthwaite degrees of freedom.
@@ -144,13 +146,19 @@ def _degrees(fit: Fit, table: Coefficients, rows: np.ndarray, *, part: str) -> n
     """(q,) of each row: its own in robust tests, else the fewest of the coefficients in it."""
     if part == "mean" and is_robust(fit):
         with one_blas_thread():
-            return satterthwaite(robust_covariance(working_of(fit), fit.spec.test), rows)
+            return satterthwaite(robust_covariance(working_of(fit), correction_of(fit)), rows)
     return np.array([fewest_df(table, row) for row in rows])
 
 
 def is_robust(fit: Fit) -> bool:
     """Were the coefficients tested with a cluster-robust covariance?"""
     return fit.spec.test in CORRECTIONS and not np.isinf(fit.coefficients.df).all()
+
+
+def correction_of(fit: Fit) -> Correction:
+    """The small-sample correction of a fit's robust test; CR2 if it has none."""
+    test = fit.spec.test
+    return test if test in CORRECTIONS else "CR2"
 
 
 def fewest_df(table: Coefficients, rows: np.ndarray) -> float:

@@ -29,12 +29,13 @@ from .contrasts import (
     Hypothesis,
     coefficients_of_part,
     constraint_rows,
+    correction_of,
     gap_value,
     independent_rows,
     is_robust,
 )
 from .knapp_hartung import linear_test
-from .robust import CORRECTIONS, Correction, Moments, Robust, moments, robust_covariance, satterthwaite_inner
+from .robust import Correction, Moments, Robust, moments, robust_covariance, satterthwaite_inner
 from .working import working_of
 
 WaldMethod = Literal["model", "HTZ", "HTA", "HTB", "EDF", "EDT", "chi2", "naive-F", "naive-Fp"]
@@ -86,10 +87,8 @@ def wald_test(
     independent_rows(c)
     if method == "model" or part == "scale":
         return linear_test(table, c, value=value, name=f"Wald: {', '.join(labels)}")
-    if correction is None:
-        correction = next((kind for kind in CORRECTIONS if kind == fit.spec.test), "CR2")
     with one_blas_thread():
-        robust = robust_covariance(working_of(fit), correction)
+        robust = robust_covariance(working_of(fit), correction or correction_of(fit))
         gap = c @ robust.working.beta - gap_value(value, len(c))
         return robust_wald(robust, c, gap, method=method)
 

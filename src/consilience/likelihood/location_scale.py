@@ -124,7 +124,15 @@ def fit_scale(problem: Problem, z: np.ndarray, *, link: str, reml: bool) -> Scal
     if not bound and not flat and values[0] > 0:
         covariance = back @ np.linalg.inv(observed) @ back.T
     return ScaleFit(
-        back @ alpha, tau2, covariance, surface.height(alpha), steps, len(starts), score=gain, bound=bound, flat=flat
+        back @ alpha,
+        tau2,
+        covariance,
+        surface.height(alpha),
+        steps,
+        len(starts),
+        score=gain,
+        bound=bound,
+        flat=flat,
     )
 
 

@@ -140,7 +140,9 @@ def _notes(batch: BatchFit, method: str, test: str) -> tuple[Note, ...]:
             )
         )
     if test != "z" and batch.df[0] <= 0:
-        message = f"As many coefficients as effects: no degrees of freedom are left for {UNIVARIATE_TESTS[test]}."
+        message = (
+            f"As many coefficients as effects: no degrees of freedom are left for {UNIVARIATE_TESTS[test]}."
+        )
         notes.append(Note("no-residual-df", "warning", message, 'The test "z" gives an interval.'))
     if test == "knapp-hartung" and batch.df[0] > 0 and not batch.q_tau[0] > NOTHING:
         notes.append(

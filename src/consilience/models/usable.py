@@ -59,7 +59,6 @@ def _refuse_values(effects: Effects, design: Design) -> None:
             advice="Leave the row out or correct it.",
         )
 
-
     _refuse_range(effects)
 
 
@@ -83,7 +82,9 @@ def _refuse_choices(spec: Spec) -> None:
         raise InputError(
             f"The confidence level is {spec.level:g}; it must lie between 0 and 1.",
             code="level",
-            advice=f"Did you mean {spec.level / 100:g}?" if 1 < spec.level < 100 else "Give 0.95, for example.",
+            advice=f"Did you mean {spec.level / 100:g}?"
+            if 1 < spec.level < 100
+            else "Give 0.95, for example.",
         )
     for term in spec.terms:
         given = term.variance if isinstance(term, Intercept | Known) else None

@@ -16,7 +16,12 @@ def _(record: Coefficients) -> str:
 
 @show.register
 def _(record: HeterogeneityIntervals) -> str:
-    parts = (("\u03c4\u00b2", record.tau2), ("\u03c4", record.tau), ("I\u00b2, %", record.i2), ("H\u00b2", record.h2))
+    parts = (
+        ("\u03c4\u00b2", record.tau2),
+        ("\u03c4", record.tau),
+        ("I\u00b2, %", record.i2),
+        ("H\u00b2", record.h2),
+    )
     columns = (
         TableColumn("name", ""),
         TableColumn("estimate", "Estimate", "right", 4),
