@@ -175,8 +175,8 @@ def test_the_scale_has_its_own_moderators():
         "bcg_scale", predict(found, {"ablat": [20, 40]}, scale=at), rel=2e-5
     )  # R's optimiser stops there
     assert "averaged" in predict(found, {"ablat": [20, 40]}).pi_method
-    with pytest.raises(InputError, match="2 finite rows"):
-        predict(found, {"ablat": [20, 40]}, scale=at[:1])
+    with pytest.raises(InputError, match="of 2: intercept, ablat"):
+        predict(found, {"ablat": [20, 40]}, scale=at[:, :1])
 
 
 def test_random_slopes_give_each_value_its_variance():

@@ -26,6 +26,8 @@ def new_variance(
         if scale is None:
             return np.full(m, fit.components.total), True
         return _of_scale(fit.spec.scale, fit.scale, np.atleast_2d(np.asarray(scale, dtype=float)), m=m), False
+    if scale is not None:
+        raise InputError("Only a location-scale model has scale moderators.", code="no-scale")
     total, averaged = np.zeros(m), False
     for term in fit.spec.terms:
         if new == "study" and not isinstance(term, (Inner, Slopes)) and _within(fit, term.by):
@@ -105,11 +107,12 @@ def _covariance(fit: Fit, term: Slopes) -> np.ndarray:
 
 
 def _of_scale(scale: Scale, found: Coefficients, z: np.ndarray, *, m: int) -> np.ndarray:
-    """(m,) variances at rows z of the design of the scale."""
-    if z.shape != (m, len(scale.names)) or not np.isfinite(z).all():
+    """(m,) variances at rows z of the design of the scale, one row for all or m."""
+    if z.ndim != 2 or z.shape[1] != len(scale.names) or len(z) not in (1, m) or not np.isfinite(z).all():
         raise InputError(
-            f"The scale has shape {z.shape}; needed are {m} finite rows of {len(scale.names)}: {', '.join(scale.names)}.",
+            f"Scale moderators have shape {z.shape}; needed are {m} finite rows (or one for all) of "
+            f"{len(scale.names)}: {', '.join(scale.names)}.",
             code="shape",
         )
-    line = z @ found.estimate
+    line = np.broadcast_to(z @ found.estimate, (m,))
     return np.asarray(np.exp(line) if scale.link == "log" else np.maximum(line, 0.0))

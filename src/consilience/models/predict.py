@@ -52,16 +52,20 @@ def predict(
         between the effects within a study.
     levels : inner factor of a term such as ``Inner("outcome", "study", "UN")`` -> level, or m levels, whose own variance
         the interval has; taken from x where it holds that column. Without it the variance is averaged.
-    scale : (m, q) rows of the design of the scale of a location-scale model; None = the average variance.
+    scale : (m, q) rows, or (q,) for all, of the design of the scale of a location-scale model; None = an average tau^2 with
+        given x, else that of each distinct row.
 
     Raises
     ------
-    InputError ``shape``, ``unknown-level``, and those of `data.formula_rows.design_rows`; OptionError for an unknown choice.
+    InputError ``shape``, ``unknown-level``, ``no-scale``, and those of `data.formula_rows.design_rows`; OptionError for an unknown choice.
 
     Source: Higgins, Thompson & Spiegelhalter (2009), J R Stat Soc A 172:137; Riley, Higgins & Deeks (2011).
     """
     choose(interval, CONVENTIONS, what="prediction interval")
     choose(new, TARGETS, what="target of a prediction")
+    if x is None and scale is None and fit.spec.scale is not None:
+        both = np.unique(np.column_stack([fit.design.matrix, fit.spec.scale.matrix]), axis=0)
+        x, scale = np.hsplit(both, [fit.design.matrix.shape[1]])
     rows, table = _rows(fit, x)
     coefficients = fit.coefficients
     estimate = rows @ coefficients.estimate

@@ -16,6 +16,7 @@ from ..records import Components, Design, Effects, Fit, FitStatistics, Intercept
 from ..records.fit import OptimumStatus
 
 ITERATED = ("SJIT", "PM", "PMM", "EB", "DLIT", "GENQM")
+NOTHING = 1e-20  # of a sum of squared standardised residuals: what rounding leaves of none
 MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estimates of other programs may sit at another."
 
 
@@ -62,7 +63,7 @@ def fit_univariate(effects: Effects, design: Design, spec: Spec) -> Fit:
         heterogeneity=heterogeneity_of(batch, null=null),
         loglik=float(batch.loglik_ml[0] if method in ("ML", "EE") else batch.loglik_reml[0]),
         optimum=_optimum(batch, method, given=given is not None),
-        notes=_notes(batch, method),
+        notes=_notes(batch, method, spec.test),
         omnibus=omnibus_test(coefficients, others),
         statistics=_statistics(batch, estimated=bool(names) and given is None),
     )
@@ -126,7 +127,7 @@ def _optimum(batch: BatchFit, method: str, *, given: bool) -> Optimum:
     return Optimum(status, steps, score, int(batch.maxima[0]))
 
 
-def _notes(batch: BatchFit, method: str) -> tuple[Note, ...]:
+def _notes(batch: BatchFit, method: str, test: str) -> tuple[Note, ...]:
     notes = []
     if batch.maxima[0] > 1:
         notes.append(Note("several-maxima", "info", MODES_NOTE.format(n=int(batch.maxima[0]))))
@@ -136,6 +137,20 @@ def _notes(batch: BatchFit, method: str) -> tuple[Note, ...]:
                 "not-identified",
                 "warning",
                 "As many coefficients as effects: tau^2 cannot be estimated, taken as 0.",
+            )
+        )
+    if test != "z" and batch.df[0] <= 0:
+        message = (
+            f"As many coefficients as effects: no degrees of freedom are left for {UNIVARIATE_TESTS[test]}."
+        )
+        notes.append(Note("no-residual-df", "warning", message, 'The test "z" gives an interval.'))
+    if test == "knapp-hartung" and batch.df[0] > 0 and not batch.q_tau[0] > NOTHING:
+        notes.append(
+            Note(
+                "no-residual-variation",
+                "warning",
+                "The effects lie exactly on the fitted values, so Knapp-Hartung standard errors are zero.",
+                'Use the test "knapp-hartung-floor" or "z".',
             )
         )
     return tuple(notes)
