@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from .basis import lane_inner
 from .shared import can_share, shared_ratio
 from .weighted import At, Problem
 
@@ -46,10 +47,20 @@ def upper_bound(problem: Problem) -> np.ndarray:
     else:
         present = np.isfinite(problem.v)
         v_max = np.where(present, problem.v, 0.0).max(axis=0)
-        s = problem.weighted(present.astype(float)).rss / np.maximum(problem.k - problem.p, 1)
+        s = _plain_squares(problem, present) / np.maximum(problem.k - problem.p, 1)
         # larger root of t^2 + (2 v_min - s) t + v_min^2 - s v_max = 0: discriminant s^2 + 4 s (v_max - v_min)
         bound = 0.5 * (s - 2 * v_min + np.sqrt(s * (s + 4 * (v_max - v_min))))
     return np.asarray(np.maximum(bound, 0.0) * (1 + 1e-9))
+
+
+def _plain_squares(problem: Problem, present: np.ndarray) -> np.ndarray:
+    """(F,) sum of squared residuals of ordinary least squares."""
+    if problem.shared is None or not present.all():
+        return problem.weighted(present.astype(float)).rss
+    rest = problem.y  # with all studies present the columns are orthonormal
+    for column in np.moveaxis(np.asarray(problem.x), 0, -1):
+        rest = rest - lane_inner(column, rest) * column
+    return lane_inner(rest, rest)
 
 
 def grid_points(reach: float) -> int:
