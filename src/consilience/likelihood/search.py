@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from ..base.memory import keep_freed_memory
 from .basis import lane_inner
 from .shared import can_share, shared_ratio
 from .weighted import At, Problem
 
 LANES = 1 << 15  # array elements worked on at once: fits the second-level cache
+SHARED_LANES = 1 << 17  # the same where variances are shared: fewer calls count for more
 GRID_SINGLE, GRID_BATCH, GRID_FINE = 48, 16, 12
 MOST_STEPS = 120
 GRID_STEP = 1 / 3  # of the scan that analyses with the same variances share, in log(tau^2 + v_min)
@@ -87,7 +89,9 @@ def maximise(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, n
     tau2 = np.zeros(problem.n)
     steps, maxima = np.zeros(problem.n, dtype=np.intp), np.ones(problem.n, dtype=np.intp)
     common = can_share(problem)
-    per_block = max(1, LANES // (grid.shape[1] * (1 if common else problem.y.shape[0])))
+    keep_freed_memory()
+    largest = max(grid.shape[1], problem.y.shape[0])
+    per_block = max(1, SHARED_LANES // largest if common else LANES // (grid.shape[1] * problem.y.shape[0]))
     for start in range(0, problem.n, per_block):
         rows = slice(start, start + per_block)
         part = problem
