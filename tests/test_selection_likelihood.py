@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from consilience.likelihood.copas import Copas, slope
-from consilience.likelihood.selection import evaluate, log_between, selected
+from consilience.likelihood.selection import evaluate
+from consilience.likelihood.selection_problem import log_between, selected
 from consilience.likelihood.selection_smooth import FORMULAS, smooth_family
 from consilience.likelihood.selection_steps import step_family
 

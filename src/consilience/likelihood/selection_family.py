@@ -42,6 +42,23 @@ class Pieces:
 
 
 @dataclass(frozen=True, eq=False)
+class Steps:
+    """log w = linear theta + offset on N >= 2 intervals of z, from the highest to the lowest.
+
+    cuts : (N - 1, K or 1) between the intervals; linear : (N, q); offset : (N,), -inf where the weight is zero.
+    edge : (2 (N - 1), q) rows of the intervals above the cuts, then minus those of the intervals below them.
+    products : (N, q (q + 1) / 2) of columns of `linear`, in the order of `pairs`.
+    """
+
+    cuts: np.ndarray
+    linear: np.ndarray
+    offset: np.ndarray
+    edge: np.ndarray
+    pairs: tuple[np.ndarray, np.ndarray]
+    products: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Family:
     """A selection function with q estimated parameters.
 
@@ -49,6 +66,7 @@ class Family:
     locate : z (..., K) of studies -> their places.
     lower, upper, null : (q,) bounds, and the value without selection; start : (n, q) sensible starting values.
     to_delta : theta (q,) -> the d reported parameters and their (d, q) Jacobian.
+    steps : the weights where they are constant between two or more cuts and nowhere smooth.
     """
 
     names: tuple[str, ...]
@@ -60,6 +78,7 @@ class Family:
     null: np.ndarray
     start: np.ndarray
     to_delta: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    steps: Steps | None = None
 
     @property
     def q(self) -> int:

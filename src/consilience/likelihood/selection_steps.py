@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..base.distributions import normal_isf
-from .selection_family import Family, LogWeight, Pieces, log_p
+from .selection_family import Family, LogWeight, Pieces, Steps, log_p
 
 STARTS = (1.0, 0.4, 0.1, 0.02, 3.0)  # weights of the steps to start from
 
@@ -63,7 +63,14 @@ def step_family(
         null=np.zeros(count),
         start=start,
         to_delta=to_delta,
+        steps=_steps(low[:-1], rows, shift) if len(tied) > 1 else None,
     )
+
+
+def _steps(cuts: np.ndarray, linear: np.ndarray, offset: np.ndarray) -> Steps:
+    a, b = np.triu_indices(linear.shape[1])
+    edge = np.concatenate([linear[:-1], -linear[1:]])
+    return Steps(cuts, linear, offset, edge, (a, b), linear[:, a] * linear[:, b])
 
 
 def _places(

@@ -153,7 +153,7 @@ def _covariance(setup: Setup, found: Found) -> np.ndarray:
         return full
     if np.any(np.diagonal(inverse) <= 0):
         return full
-    if setup.dependent:
+    if found.scores is not None:
         codes, names = group_codes(setup.effects.study.tolist())
         sums = np.zeros((len(names), int(free.sum())))
         np.add.at(sums, codes, found.scores[:, free])

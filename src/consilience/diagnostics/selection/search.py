@@ -8,7 +8,8 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...likelihood.climb import Climbed, Objective, climb
-from ...likelihood.selection import Evaluated, Selected, evaluate
+from ...likelihood.selection import evaluate
+from ...likelihood.selection_problem import Evaluated, Selected
 from ...likelihood.selection_smooth import FORMULAS
 from .setup import Setup
 
@@ -26,13 +27,13 @@ WITHOUT = 3  # starts of the model without heterogeneity, whose likelihood is ea
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The best maximum: theta (P,), its likelihood, Hessian, scores (k, P), free (P,); lanes that reached it; the
-    log-likelihood with tau^2 = 0 (NaN where not asked for)."""
+    """The best maximum: theta (P,), its likelihood, Hessian, scores (k, P) (None where effects are independent: nothing needs
+    them), free (P,); lanes that reached it; the log-likelihood with tau^2 = 0 (NaN where not asked for)."""
 
     theta: np.ndarray
     loglik: float
     hessian: np.ndarray
-    scores: np.ndarray
+    scores: np.ndarray | None
     free: np.ndarray
     score: float
     steps: int
@@ -93,14 +94,16 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
         )
     if compare and best >= n:
         climbed, loglik, best = _again(setup, climbed, loglik, best)
-    at = evaluate(setup.problem, climbed.theta[best : best + 1])
+    scores = None
+    if setup.dependent:
+        scores = evaluate(setup.problem, climbed.theta[best : best + 1]).scores(setup.problem.x)[0]
     tops = loglik[:n][loglik[:n] > loglik[best] - 1e-6]
     ended = loglik[:n][climbed.score[:n] < 1e-5]
     return Found(
         theta=climbed.theta[best],
         loglik=float(loglik[best]),
-        hessian=at.hessian[0],
-        scores=at.scores(setup.problem.x)[0],
+        hessian=climbed.hessian[best],
+        scores=scores,
         free=climbed.free[best] & (setup.lower < setup.upper),
         score=float(climbed.score[best]),
         steps=int(climbed.steps[best]),

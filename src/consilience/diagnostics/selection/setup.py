@@ -12,7 +12,7 @@ from ...base.errors import InputError
 from ...base.linalg import dependent_columns
 from ...base.options import choose
 from ...likelihood.batch import fit_batch
-from ...likelihood.selection import Selected, selected
+from ...likelihood.selection_problem import Selected, selected
 from ...likelihood.selection_family import Family, log_p
 from ...likelihood.selection_smooth import smooth_family
 from ...likelihood.selection_steps import step_family
