@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from ..base.distributions import special_functions
+
+
+@cache
+def pairs_of(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the upper triangle of an (n, n) matrix. (Found once: it costs more than the sums it serves.)"""
+    return np.triu_indices(n)
 
 
 @dataclass(frozen=True, eq=False)

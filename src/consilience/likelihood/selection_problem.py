@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.distributions import special_functions
 from .basis import once
-from .selection_family import Family
+from .selection_family import Family, pairs_of
 
 LOG_2PI = float(np.log(2 * np.pi))
 
@@ -41,7 +41,7 @@ class Selected:
     @once
     def columns(self) -> np.ndarray:
         """(F or 1, K, 1 + p + p (p + 1) / 2) one, the columns of the design, their products; counted, if all count alike."""
-        a, b = np.triu_indices(self.p)
+        a, b = pairs_of(self.p)
         ones = np.ones((*self.x.shape[:2], 1))
         columns = np.concatenate([ones, self.x, self.x[:, :, a] * self.x[:, :, b]], axis=2)
         return columns if len(self.count) > 1 else columns * self.count[:, :, None]

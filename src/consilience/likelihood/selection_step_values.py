@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 
 from ..base.distributions import special_functions
-from .selection_family import Steps
+from .selection_family import Steps, pairs_of
 from .selection_problem import LOG_2PI, Evaluated, Selected, log_between
 
 _sum = np.add.reduce
@@ -64,8 +64,8 @@ def _places(p: int, q: int) -> np.ndarray:
     kinds = 2 + q  # mean, variance, weights
     width = 1 + p + p * (p + 1) // 2
     kind = [0] * p + list(range(1, kinds))
-    pairs = {pair: i for i, pair in enumerate(zip(*(a.tolist() for a in np.triu_indices(kinds)), strict=True))}
-    both = {pair: i for i, pair in enumerate(zip(*(a.tolist() for a in np.triu_indices(p)), strict=True))}
+    pairs = {pair: i for i, pair in enumerate(zip(*(a.tolist() for a in pairs_of(kinds)), strict=True))}
+    both = {pair: i for i, pair in enumerate(zip(*(a.tolist() for a in pairs_of(p)), strict=True))}
 
     def second(i: int, j: int) -> int:
         column = 1 + p + both[i, j] if j < p else 1 + i if i < p else 0

@@ -45,7 +45,7 @@ def _points(setup: Setup) -> np.ndarray:
         even = np.array([1e-6, 1 - 1e-6])
     beside = np.concatenate([steps * (1 - 1e-9), np.minimum(steps * (1 + 1e-9), 1 - 1e-9)])
     small = 10.0 ** np.linspace(-6, -2.5, 12) if setup.asked.kind != "step" else np.empty(0)
-    return np.unique(np.concatenate([even, beside, small]))
+    return np.array(sorted({*even.tolist(), *beside.tolist(), *small.tolist()}))
 
 
 def _limits(

@@ -59,8 +59,8 @@ def starts_of(setup: Setup) -> np.ndarray:
         own = np.repeat(own, len(WIDER), axis=0)
         shifts = np.array(WIDER)
     n = max(len(own), 3)
-    typical = float(np.median(setup.effects.v))
-    level, *_ = np.linalg.lstsq(setup.design.matrix, np.ones(setup.effects.k), rcond=None)
+    typical = _median(setup.effects.v)
+    level = _level(setup.design.matrix)
     down = np.resize(shifts, n)[:, None] * np.sqrt(typical + plain.tau2) * level
     start = np.zeros((n, p + 1 + q))
     start[:, :p] = setup.sign * plain.estimate - down
@@ -68,6 +68,20 @@ def starts_of(setup: Setup) -> np.ndarray:
     if q:
         start[:, p + 1 :] = own[np.arange(n) % len(own)]
     return start
+
+
+def _median(values: np.ndarray) -> float:
+    """As `np.median`, whose care for missing values takes longer than the sorting of some studies."""
+    ordered, k = np.sort(values), len(values)
+    return float(0.5 * (ordered[(k - 1) // 2] + ordered[k // 2]))
+
+
+def _level(design: np.ndarray) -> np.ndarray:
+    """(p,) coefficients of a constant of one."""
+    ones = (design == 1).all(axis=0)
+    if ones.any():
+        return np.asarray(np.arange(len(ones)) == ones.argmax(), dtype=float)
+    return np.asarray(np.linalg.lstsq(design, np.ones(len(design)), rcond=None)[0])
 
 
 def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
@@ -108,7 +122,7 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
         score=float(climbed.score[best]),
         steps=int(climbed.steps[best]),
         starts=max(len(tops), n),
-        maxima=len(np.unique(np.round(ended, 4))),
+        maxima=len(set(np.round(ended, 4).tolist())),
         loglik_without_tau2=float(loglik[n:].max()) if compare else np.nan,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.linalg import dependent_columns
 from ...base.options import choose
+from ...likelihood.basis import once
 from ...likelihood.batch import fit_batch
 from ...likelihood.selection_problem import Selected, selected
 from ...likelihood.selection_family import Family, log_p
@@ -63,7 +64,7 @@ class Setup:
     def family(self) -> Family:
         return self.problem.family
 
-    @property
+    @once
     def dependent(self) -> bool:
         """Do studies have several effects?"""
         return self.effects.n_studies < self.effects.k or bool(self.effects.blocks)
