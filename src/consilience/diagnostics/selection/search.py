@@ -14,8 +14,8 @@ from ...likelihood.selection_smooth import FORMULAS
 from .setup import Setup
 
 # lanes start from the unadjusted mean moved down by so many typical standard deviations, and from multiples of its tau^2
-SHIFTS = (0.0, 0.5, 1.0, 0.25, -0.5)
-TAU2_FACTORS = (1.0, 0.3, 1.0, 0.3, 1.5)
+SHIFTS = (0.0, 0.5, 1.0, 0.75, -0.5)
+TAU2_FACTORS = (1.0, 0.5, 1.0, 0.5, 1.5)
 WIDER = (
     0.0,
     1.0,
