@@ -202,11 +202,17 @@ def test_steps_are_what_the_general_form_makes_of_them(case: str, layout: str) -
         xs = x + 0.1 * np.concatenate([np.zeros((f, k, 1)), rng.normal(size=(f, k, p - 1))], axis=2)
     short = selected(ys, vs, xs, family=family, count=count)
     general = replace(short, family=replace(family, steps=None))
-    theta = np.column_stack([rng.normal(0, 0.4, (f, p)), [0, 0.01, 0.1, 0.5, 5, 0], rng.normal(0, 2, (f, family.q))])
+    theta = np.column_stack(
+        [rng.normal(0, 0.4, (f, p)), [0, 0.01, 0.1, 0.5, 5, 0], rng.normal(0, 2, (f, family.q))]
+    )
     assert family.steps is not None
     one, other = evaluate(short, theta), evaluate(general, theta)
     for name in ("loglik", "gradient", "hessian"):
-        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-10, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(other, name), rtol=1e-10, atol=1e-9, err_msg=name
+        )
     np.testing.assert_allclose(one.scores(short.x), other.scores(short.x), rtol=1e-10, atol=1e-9)
     part = short.take(np.array([1, 4]))
-    np.testing.assert_allclose(evaluate(part, theta[[1, 4]]).hessian, one.hessian[[1, 4]], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        evaluate(part, theta[[1, 4]]).hessian, one.hessian[[1, 4]], rtol=1e-12, atol=1e-12
+    )

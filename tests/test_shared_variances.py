@@ -121,7 +121,9 @@ def test_a_moved_design_is_the_design_written_out(method: str, p: int) -> None:
     each = fit_batch(np.broadcast_to(y, (40, 12)), v, x.each, method=method, weights=weights)
     assert can_share(prepare_any(y[None], v, x).problem)
     for name in NAMES:
-        np.testing.assert_allclose(getattr(one, name), getattr(each, name), rtol=1e-10, atol=1e-10, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(each, name), rtol=1e-10, atol=1e-10, err_msg=name
+        )
 
 
 def test_a_moved_design_without_an_intercept_and_one_not_of_full_rank() -> None:
@@ -131,7 +133,8 @@ def test_a_moved_design_without_an_intercept_and_one_not_of_full_rank() -> None:
     np.testing.assert_allclose(one.coefficients, each.coefficients, rtol=1e-10)
     twice = Rearranged(np.column_stack([x.design, x.design[:, 1]]), x.rows)
     assert not fit_batch(y, v, twice).ok.any()
-    gone = np.where(np.arange(9) == 3, np.nan, y)  # the study is missing, and with it whichever row it was given
+    # a study is missing, and with it whichever row it was given
+    gone = np.where(np.arange(9) == 3, np.nan, y)
     one, each = fit_batch(gone, v, x), fit_batch(np.broadcast_to(gone, (20, 9)), v, x.each)
     np.testing.assert_allclose(one.coefficients, each.coefficients, rtol=1e-10)
     assert (one.k == 8).all()
@@ -152,6 +155,10 @@ def test_moved_designs_reach_the_highest_likelihood_of_each_alone(method: str, p
         name = f"loglik_{method.lower()}"
         for i in range(0, 60, 6):
             alone = fit_batch(y, v, x.each[i], method=method)
-            np.testing.assert_allclose(getattr(found[0], name)[i], getattr(alone, name)[0], rtol=1e-11, atol=1e-11)
-            np.testing.assert_allclose(found[0].tau2[i], alone.tau2[0], rtol=1e-9, atol=1e-10 * float(v.min()))
+            np.testing.assert_allclose(
+                getattr(found[0], name)[i], getattr(alone, name)[0], rtol=1e-11, atol=1e-11
+            )
+            np.testing.assert_allclose(
+                found[0].tau2[i], alone.tau2[0], rtol=1e-9, atol=1e-10 * float(v.min())
+            )
     assert several > 0

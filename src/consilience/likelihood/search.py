@@ -31,7 +31,10 @@ GRID_SINGLE, GRID_BATCH, GRID_FINE = 48, 16, 12
 MOST_STEPS = 120
 GRID_STEP = 1 / 3  # of the scan that analyses with the same variances share, in log(tau^2 + v_min)
 CLOSE = 3e-8  # a Newton step of this size leaves an error of its square
-BENT, NEAR = 1e-12, 1e-5  # largest share of the curvature in a last step, and its longest, where the curvature is known
+BENT, NEAR = (
+    1e-12,
+    1e-5,
+)  # most that the curvature turns a last step, and its length, where the curvature is known
 POINTS = 8  # of the scan, through which a polynomial is laid to guess where the score is zero
 Brackets = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]
 Phi = Callable[[At, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -60,7 +63,7 @@ def upper_bound(problem: Problem) -> np.ndarray:
 def _plain_squares(problem: Problem, present: np.ndarray) -> np.ndarray:
     """(F,) sum of squared residuals of ordinary least squares."""
     if problem.shared is None or not present.all():
-        return problem.weighted(present.astype(float)).rss
+        return np.asarray(problem.weighted(present.astype(float)).rss)
     rest = problem.y  # with all studies present the columns are orthonormal
     for column in np.moveaxis(np.asarray(problem.x), 0, -1):
         rest = rest - lane_inner(column, rest) * column

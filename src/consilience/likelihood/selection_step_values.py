@@ -54,8 +54,9 @@ def _products(problem: Selected, parts: np.ndarray) -> np.ndarray:
         parts = parts * problem.count
     columns = problem.columns
     if len(columns) > 1:
-        return (np.swapaxes(parts, 0, 1) @ columns).reshape(f, -1)
-    return np.swapaxes((parts.reshape(-1, k) @ columns[0]).reshape(m, f, -1), 0, 1).reshape(f, -1)
+        return np.asarray((np.swapaxes(parts, 0, 1) @ columns).reshape(f, -1))
+    products = (parts.reshape(-1, k) @ columns[0]).reshape(m, f, -1)
+    return np.asarray(np.swapaxes(products, 0, 1).reshape(f, -1))
 
 
 @cache

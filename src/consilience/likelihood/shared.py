@@ -48,7 +48,8 @@ def shared_ratio(problem: Problem, grid: np.ndarray, *, reml: bool) -> np.ndarra
     outer = [sums(column * y) for column in x]
     inverse = _minus_inverse({key: value[0] for key, value in inner.items()}, p)  # of X'WX
     trace = w_sum
-    b = [_total(inverse[_low(i, j)] * outer[j][0] for j in range(p)) for i in range(p)]  # minus the coefficients
+    # b : minus the coefficients
+    b = [_total(inverse[_low(i, j)] * outer[j][0] for j in range(p)) for i in range(p)]
     for i in range(p):
         # u'u with u = W (y - Xb), gathered by b_i; tr P by the entries of the inverse
         along = 2 * outer[i][1]

@@ -14,8 +14,8 @@ from ...base.linalg import dependent_columns
 from ...base.options import choose
 from ...likelihood.basis import once
 from ...likelihood.batch import fit_batch
-from ...likelihood.selection_problem import Selected, selected
 from ...likelihood.selection_family import Family, log_p
+from ...likelihood.selection_problem import Selected, selected
 from ...likelihood.selection_smooth import smooth_family
 from ...likelihood.selection_steps import step_family
 from ...records import Design, Effects, Fit, Intercept, Note
