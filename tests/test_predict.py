@@ -93,11 +93,11 @@ def test_new_rows_are_those_of_the_design(formula: str):
 @pytest.mark.parametrize(
     ("values", "code", "says"),
     [
-        ({"w": 500, "kind": "a"}, "formula-syntax", "smallest and the largest"),
+        ({"w": 500, "kind": "a"}, "formula-out-of-range", "smallest and the largest"),
         ({"w": 5, "kind": "z"}, "formula-unknown-level", "a, b, c"),
         ({"w": 5, "kin": "a"}, "formula-unknown-column", "kind"),
-        ({"w": "x", "kind": "a"}, "formula-unknown-level", "number"),
-        ({"w": [1, 2], "kind": ["a"] * 3}, "not-a-table", "w 2, kind 3"),
+        ({"w": "x", "kind": "a"}, "formula-not-a-number", "number"),
+        ({"w": [1, 2], "kind": ["a"] * 3}, "shape", "w 2, kind 3"),
         ({"w": None, "kind": "a"}, "formula-missing-values", "w"),
         (3, "not-a-table", "int"),
     ],

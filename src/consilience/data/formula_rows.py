@@ -29,7 +29,7 @@ def design_rows(design: Design, values: Any) -> np.ndarray:
     Raises
     ------
     InputError : ``design-without-formula``, ``formula-unknown-column`` (a moderator without values), ``formula-unknown-level``,
-        ``formula-missing-values``, ``formula-not-finite``, ``formula-syntax`` (a value outside what a spline was made for),
+        ``formula-not-a-number``, ``formula-missing-values``, ``formula-not-finite``, ``formula-out-of-range``, ``shape``,
         ``not-a-table``.
     """
     columns = table_columns(values)
@@ -59,7 +59,7 @@ def table_columns(values: Any) -> dict[str, list[Any]]:
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         listed = ", ".join(f"{key} {len(column)}" for key, column in columns.items())
-        raise InputError(f"The moderators have different numbers of values: {listed}.", code="not-a-table")
+        raise InputError(f"The moderators have different numbers of values: {listed}.", code="shape")
     return columns
 
 
@@ -82,7 +82,7 @@ def _like(name: str, made: np.ndarray, columns: Mapping[str, Sequence[Any]]) -> 
     for row, x in enumerate(given, start=1):
         if isinstance(x, str):
             raise InputError(
-                f'Row {row} of "{name}" is "{x}"; it must be a number.', code="formula-unknown-level"
+                f'Row {row} of "{name}" is "{x}"; it must be a number.', code="formula-not-a-number"
             )
     return np.array([np.nan if x is None else float(x) for x in given])
 
@@ -106,12 +106,14 @@ def _applied(design: Design, new: Mapping[str, np.ndarray]) -> np.ndarray:
             warnings.simplefilter("error", DataMismatchWarning)
             return np.asarray(materialise(spec, pandas.DataFrame(dict(new))), dtype=float)
     except (DataMismatchWarning, FormulaicError, ValueError) as error:
-        unseen = isinstance(error, DataMismatchWarning)
-        why = "a category has a level that the fit has not seen." if unseen else plain(error)
+        if isinstance(error, DataMismatchWarning):
+            raise InputError(
+                f'A category of the formula "{design.formula}" has a level that the fit has not seen.',
+                code="formula-unknown-level",
+                advice="Use known levels.",
+            ) from error
         raise InputError(
-            f'The formula "{design.formula}" cannot be computed at these values: {why}',
-            code="formula-unknown-level" if unseen else "formula-syntax",
-            advice="Use known levels."
-            if unseen
-            else "A spline holds between the smallest and the largest value that it was made of.",
+            f'The formula "{design.formula}" cannot be computed at these values: {plain(error)}',
+            code="formula-out-of-range",
+            advice="A spline of type bs ends at the smallest and the largest value of its own data; cr goes on as a line.",
         ) from error

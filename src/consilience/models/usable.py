@@ -51,8 +51,10 @@ def _refuse_values(effects: Effects, design: Design) -> None:
             code="not-finite",
             advice="Leave such rows out before fitting: effects.take(rows), and the same rows of the design.",
         )
-    if not (effects.v > 0).all():
-        rows = np.flatnonzero(~(effects.v > 0))
+    if (
+        effects.v < 0
+    ).any():  # zero is for the model to judge: others of the same study may make the covariance regular
+        rows = np.flatnonzero(effects.v < 0)
         raise InputError(
             f"Row {listed(rows)} has sampling variance {effects.v[rows[0]]:g}; it must be positive.",
             code="variance-not-positive",
@@ -66,7 +68,10 @@ def _refuse_range(effects: Effects) -> None:
     """Doubles hold squares of what lies within `WIDEST` of each other; nothing measured is further apart."""
     if not effects.k:
         return
-    low, high = float(effects.v.min()), float(effects.v.max())
+    positive = effects.v[effects.v > 0]
+    if not len(positive):
+        return
+    low, high = float(positive.min()), float(positive.max())
     half = 0.5 * float(effects.y.max()) - 0.5 * float(effects.y.min())
     if low < np.finfo(float).tiny or high / low > WIDEST or half > WIDEST**0.5 * low**0.5:
         raise InputError(
