@@ -40,7 +40,8 @@ class Parameter:
 class Structure:
     """Parameters and the function theta -> (G, dG); plain : G is one variance; linear : G is linear in theta;
     bend : (q, q, l, l) second derivatives of G where they are constant; mirrors : places in theta of the diagonal of a
-    Cholesky factor and the column of each entry, where the signs of whole columns mean nothing."""
+    Cholesky factor and the column of each entry, where the signs of whole columns mean nothing; cells : row and column of
+    G that each parameter belongs to, where G is any covariance matrix; start : seeds of a structure that has its own."""
 
     parameters: tuple[Parameter, ...]
     evaluate: Callable[[np.ndarray], Pair]
@@ -48,12 +49,16 @@ class Structure:
     linear: bool = False
     bend: np.ndarray | None = None
     mirrors: Pair | None = None
+    cells: Pair | None = None
+    start: np.ndarray | None = None
 
     def seeds(self) -> np.ndarray:
         """(S, q) thetas to look at for a total variance of about one: levels alike and each of a few the largest, each
         with several correlations."""
+        if self.start is not None:
+            return self.start
         if self.mirrors is not None:
-            return _cholesky_seeds(len(self.mirrors[0]))
+            return cholesky_seeds(len(self.mirrors[0]))
         sizes = np.array([p.unit > 0 for p in self.parameters])
         most = max((len(p.more) for p in self.parameters), default=0)
         shapes = np.array(
@@ -91,7 +96,7 @@ def _patterns(size: int) -> np.ndarray:
 
 
 @cache
-def _cholesky_seeds(size: int) -> np.ndarray:
+def cholesky_seeds(size: int) -> np.ndarray:
     """Lower Cholesky factors, row by row, with four equal correlations."""
     rows, columns = np.tril_indices(size)
     least = -0.8 / max(size - 1, 1)
@@ -185,7 +190,8 @@ def unstructured(names: list[str]) -> Structure:
         * (columns[:, None] == columns[None, :])[:, :, None, None]
     )
     mirrors = np.flatnonzero(rows == columns), columns
-    return Structure(parameters, evaluate, bend=pairs + np.swapaxes(pairs, 2, 3), mirrors=mirrors)
+    bend = pairs + np.swapaxes(pairs, 2, 3)
+    return Structure(parameters, evaluate, bend=bend, mirrors=mirrors, cells=(rows, columns))
 
 
 def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarray) -> Structure:
