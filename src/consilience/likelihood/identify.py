@@ -31,6 +31,7 @@ class _Coordinate:
     term: int
     name: str
     cell: tuple[int, int] | None
+    note: str = ""
 
 
 def unidentified(setup: Setup) -> Unknown:
@@ -134,14 +135,16 @@ def _in_cells(
         stop = start + len(term.parameters)
         cells, own = term.structure.cells, [i for i in range(start, stop) if left[i]]
         if cells is None:
-            coordinates += [_Coordinate(i, number, setup.parameters[i].name, None) for i in own]
+            coordinates += [
+                _Coordinate(i, number, setup.parameters[i].name, None, _count(term, i - start)) for i in own
+            ]
         elif own:
             slopes = term.structure.evaluate(theta[start:stop])[1][:, cells[0], cells[1]]
             inverse, at = np.linalg.inv(slopes), place[own]
             seen[at], whole[at] = inverse @ seen[at], inverse @ whole[at]
             levels = [(min(c), max(c)) for c in zip(cells[0].tolist(), cells[1].tolist(), strict=True)]
             coordinates += [
-                _Coordinate(i, number, _cell_name(term, c), c) for i, c in zip(own, levels, strict=True)
+                _Coordinate(i, number, _cell_name(term, c), c, _count(term, max(c))) for i, c in zip(own, levels, strict=True)
             ]
         start = stop
     return coordinates, seen, whole
@@ -162,7 +165,7 @@ def _reasons(coordinates: list[_Coordinate], seen: np.ndarray, whole: np.ndarray
     for j in sorted(range(len(coordinates)), key=lambda j: (-counts[coordinates[j].term], j)):
         one = coordinates[j]
         if size[j] <= FLAT * whole[j] or whole[j] == 0.0:
-            result[one.index] = f'"{one.name}" cannot be told apart from the coefficients'
+            result[one.index] = f'"{one.name}" cannot be told apart from the coefficients{one.note}'
             continue
         rest = seen[j] / size[j]
         for _ in range(2):
@@ -180,9 +183,9 @@ def _reasons(coordinates: list[_Coordinate], seen: np.ndarray, whole: np.ndarray
 
 
 def _count(term: RandomTerm, level: int) -> str:
-    """How many effects a level has, if that is what is wrong."""
-    n = len(term.inner) if term.slopes is not None else int(np.count_nonzero(term.inner == level))
-    return " (that level has one effect)" if n == 1 else ""
+    """Is the level of a parameter one that a single effect has?"""
+    by_level = term.slopes is None and len(term.levels) > 1 and len(term.parameters) >= len(term.levels) > level
+    return " (that level has one effect)" if by_level and np.sum(term.inner == level) == 1 else ""
 
 
 def _listed(names: list[str]) -> str:
@@ -215,7 +218,7 @@ def _name_cells(
         if lost.intersection(one.cell):
             level = next(i for i in one.cell if i in lost)
             whole = next(c for c in own if c.cell == (level, level))
-            hidden[one.index] = reasons[whole.index] + _count(term, level)
+            hidden[one.index] = reasons[whole.index]
         elif one.index in reasons and one.name not in unseen:
             vague.append(reasons[one.index])
     kept = [name for name in unseen if name not in {c.name for c in own if c.index in hidden}]

@@ -163,15 +163,18 @@ def sorted_levels(values: np.ndarray) -> tuple[np.ndarray, list[object]]:
 
 
 def random_terms(effects: Effects, terms: tuple[Term, ...]) -> list[RandomTerm]:
-    """All terms of a spec; parameter names are prefixed with the term's name where there are several."""
-    result = []
+    """All terms of a spec, a repeated name with its number; the names of parameters start with that of their term."""
+    result: list[RandomTerm] = []
+    count: dict[str, int] = {}
     for number, term in enumerate(terms):
         made = _one(effects, term)
+        count[term.name] = count.get(term.name, 0) + 1
+        name = term.name if count[term.name] == 1 else f"{term.name} ({count[term.name]})"
         parameters = tuple(
-            replace(p, name=term.name if p.name in ("", term.name) else f"{term.name}: {p.name}", term=number)
+            replace(p, name=name if p.name in ("", term.name) else f"{name}: {p.name}", term=number)
             for p in made.structure.parameters
         )
-        result.append(replace(made, structure=replace(made.structure, parameters=parameters)))
+        result.append(replace(made, name=name, structure=replace(made.structure, parameters=parameters)))
     return result
 
 

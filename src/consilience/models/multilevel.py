@@ -60,10 +60,17 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
         )
 
 
+def _what_follows(reason: str) -> str:
+    """What a variance taken as zero means for the coefficients."""
+    if "the coefficients" not in reason:
+        return ""
+    return "The standard errors of coefficients that rest on it hold sampling error only."
+
+
 def _search_notes(solution: Solution) -> tuple[Note, ...]:
     unknown = solution.unknown
     notes = [
-        Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.")
+        Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.", _what_follows(reason))
         for reason in dict.fromkeys(reason for _, reason in unknown.hidden)
     ]
     if unknown.unseen:
