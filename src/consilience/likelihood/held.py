@@ -13,7 +13,57 @@ from dataclasses import replace
 
 import numpy as np
 
+from .build import Setup, Unknown
+from .dense import DenseLayout
 from .structures import Pair, Parameter, Structure, cholesky_seeds, unstructured
+
+
+def hold(
+    setup: Setup, theta: np.ndarray, number: int, cell: tuple[int, int]
+) -> tuple[Setup, int, np.ndarray]:
+    """The problem with one element of the free matrix of term `number` as a parameter: it, its index, and theta there.
+
+    cell : (i, i) for the variance of level i, (i, j) for a correlation.
+    """
+    layout, term = setup.problem.layout, setup.terms[number]
+    assert isinstance(layout, DenseLayout)  # a free matrix has no other
+    start = sum(len(t.parameters) for t in setup.terms[:number])
+    own = slice(start, start + len(term.parameters))
+    g, _ = term.structure.evaluate(theta[own])
+    made = holding_variance(list(term.levels), cell[0])
+    if cell[0] != cell[1]:
+        made = holding_correlation(list(term.levels), *cell)
+    order = list(dict.fromkeys((*cell, *range(len(g)))))
+    entries = entries_of(g, np.array(order))
+    theta = theta.copy()
+    theta[own] = entries if cell[0] == cell[1] else as_angle(entries)
+    parameters = list(setup.parameters)
+    parameters[own] = [replace(p, name=f"{term.name}: {p.name}", term=number) for p in made.parameters]
+    new = replace(term, structure=replace(made, parameters=tuple(parameters[own])))
+    terms = tuple(new if t is term else t for t in setup.terms)
+    problem = replace(
+        setup.problem,
+        layout=replace(layout, terms=list(terms)),
+        lower=np.array([p.lower for p in parameters]),
+        upper=np.array([p.upper for p in parameters]),
+    )
+    unknown = _moved(setup.unknown, term.structure, made, start=start)
+    return replace(setup, problem=problem, terms=terms, parameters=tuple(parameters), unknown=unknown), start, theta
+
+
+def _moved(unknown: Unknown | None, old: Structure, new: Structure, *, start: int) -> Unknown | None:
+    """What is hidden, at its place among the parameters of another form of the same matrix."""
+    if unknown is None or old.cells is None or new.cells is None:
+        return unknown
+    place = {_cell(new, i): i for i in range(len(new.parameters))}
+    at = {start + i: start + place[_cell(old, i)] for i in range(len(old.parameters))}
+    return replace(unknown, hidden=tuple(sorted((at.get(i, i), why) for i, why in unknown.hidden)))
+
+
+def _cell(structure: Structure, i: int) -> tuple[int, int]:
+    assert structure.cells is not None
+    a, b = int(structure.cells[0][i]), int(structure.cells[1][i])
+    return min(a, b), max(a, b)
 
 
 def holding_variance(names: list[str], level: int) -> Structure:
@@ -21,18 +71,17 @@ def holding_variance(names: list[str], level: int) -> Structure:
     order = [level, *(i for i in range(len(names)) if i != level)]
     made = unstructured([names[i] for i in order])
     back = np.argsort(order)
-    assert made.bend is not None
-    assert made.cells is not None
+    rows, columns = np.array(order)[np.array(np.tril_indices(len(names)))]
 
     def evaluate(theta: np.ndarray) -> Pair:
-        return tuple_back(made.evaluate(theta), back)
+        return _back(made.evaluate(theta), back)
 
     return replace(
         made,
         parameters=(replace(made.parameters[0], lower=0.0), *made.parameters[1:]),
         evaluate=evaluate,
-        bend=made.bend[..., back[:, None], back],
-        cells=(np.array(order)[made.cells[0]], np.array(order)[made.cells[1]]),
+        bend=None if made.bend is None else made.bend[..., back[:, None], back],
+        cells=(rows, columns),
     )
 
 
@@ -44,7 +93,7 @@ def holding_correlation(names: list[str], first: int, second: int) -> Structure:
     rows, columns = (index[3:] for index in np.tril_indices(size))
 
     def evaluate(theta: np.ndarray) -> Pair:
-        return tuple_back(_from_angle(theta, rows, columns, size=size), back)
+        return _back(_from_angle(theta, rows, columns, size=size), back)
 
     rest = [Parameter(f"{order[i]}, {order[j]}", unit=1, lower=-np.inf) for i, j in zip(rows, columns, strict=True)]
     parameters = (
@@ -80,7 +129,7 @@ def entries_of(g: np.ndarray, order: np.ndarray) -> np.ndarray:
     return np.asarray(lower[np.tril_indices(len(g))])
 
 
-def tuple_back(pair: Pair, back: np.ndarray) -> Pair:
+def _back(pair: Pair, back: np.ndarray) -> Pair:
     """G and dG with the levels in their own order again."""
     return pair[0][..., back[:, None], back], pair[1][..., back[:, None], back]
 

@@ -144,15 +144,22 @@ def _in_cells(
             seen[at], whole[at] = inverse @ seen[at], inverse @ whole[at]
             levels = [(min(c), max(c)) for c in zip(cells[0].tolist(), cells[1].tolist(), strict=True)]
             coordinates += [
-                _Coordinate(i, number, _cell_name(term, c), c, _count(term, max(c))) for i, c in zip(own, levels, strict=True)
+                _Coordinate(i, number, cell_name(term, c), c, _count(term, max(c))) for i, c in zip(own, levels, strict=True)
             ]
         start = stop
     return coordinates, seen, whole
 
 
-def _cell_name(term: RandomTerm, cell: tuple[int, int]) -> str:
+def cell_name(term: RandomTerm, cell: tuple[int, int]) -> str:
+    """Name of a variance or a correlation, as in the components of a fit."""
     a, b = (term.levels[i] for i in cell)
     return f"{term.name}: {a}" if cell[0] == cell[1] else f"{term.name}: {a}, {b}"
+
+
+def pair_names(term: RandomTerm) -> dict[str, str]:
+    """Names of the correlations of a term, from the one that starts with the later level to the usual one."""
+    pairs = [(i, j) for i in range(len(term.levels)) for j in range(i + 1, len(term.levels))]
+    return {cell_name(term, (j, i)): cell_name(term, (i, j)) for i, j in pairs}
 
 
 def _reasons(coordinates: list[_Coordinate], seen: np.ndarray, whole: np.ndarray) -> dict[int, str]:

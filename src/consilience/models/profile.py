@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +10,14 @@ import numpy as np
 from ..base.distributions import chi2_isf
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
+from ..base.options import suggestion
 from ..base.roots import find_root
 from ..likelihood.build import Setup, build
+from ..likelihood.held import hold
+from ..likelihood.identify import cell_name, pair_names, unidentified
 from ..likelihood.multistart import Method
 from ..likelihood.nested_solve import solve
-from ..records import Fit, Inner, Interval, Term
+from ..records import Fit, Interval
 from .multilevel import METHODS
 
 WIDEST = 60  # doublings of a variance before its upper limit is called infinite
@@ -31,30 +34,42 @@ class Profile:
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """The profile of parameter `index`: working values in, log-likelihood relative to the maximum out."""
+    """The profile of parameter `index`: working values in, log-likelihood relative to the maximum out.
+
+    theta : at the maximum; found : thetas at the values solved so far, by value.
+    """
 
     setup: Setup
     index: int
     method: Method
     theta: np.ndarray
     top: float
+    found: dict[float, np.ndarray]
 
     def drop(self, value: float) -> float:
-        """Log-likelihood at `value` minus the maximum; minus infinity where it does not exist."""
+        """Log-likelihood at `value` minus the maximum; minus infinity where it does not exist. The better of a climb from
+        the nearest value solved before and of a search that knows nothing."""
         fixed = self.setup.problem.fixed.copy()
         fixed[self.index] = value
-        start = self.theta.copy()
-        start[self.index] = value
         held = replace(self.setup, problem=replace(self.setup.problem, fixed=fixed))
-        try:
-            return solve(held, method=self.method, start=start).evaluation.loglik - self.top
-        except InputError:
-            return -np.inf
+        near = min(self.found, key=lambda x: abs(x - value), default=None)
+        start = (self.theta if near is None else self.found[near]).copy()
+        start[self.index] = value
+        best = -np.inf
+        for first in (start, None):
+            try:
+                solution = solve(held, method=self.method, start=first)
+            except InputError:
+                continue
+            if solution.evaluation.loglik > best:
+                best = solution.evaluation.loglik
+                self.found[value] = solution.theta
+        return best - self.top
 
 
 def profile_parameters(fit: Fit) -> tuple[str, ...]:
-    """Names of the parameters of a fit that can be profiled: variances, standard deviations, correlations, ranges."""
-    return tuple(p.name for p in _setup(fit).parameters if np.isfinite(p.lower) and np.isnan(p.fixed))
+    """Names of the parameters of a fit that can be profiled: variances, correlations, ranges; as in its components."""
+    return tuple(_targets(_setup(fit)))
 
 
 def profile(fit: Fit, name: str, values: Sequence[float]) -> Profile:
@@ -62,7 +77,8 @@ def profile(fit: Fit, name: str, values: Sequence[float]) -> Profile:
 
     Parameters
     ----------
-    name : one of `profile_parameters`; values : variances (also for a standard deviation), correlations or ranges.
+    name : one of `profile_parameters`; values : variances, correlations or ranges. Minus infinity where no covariance has
+        that value.
     """
     with one_blas_thread():
         line = _line(fit, name)
@@ -77,7 +93,8 @@ def profile_interval(fit: Fit, name: str, *, level: float = 0.95) -> Interval:
     """Values that a likelihood-ratio test at `level` does not reject.
 
     The lower limit of a variance is 0 where the likelihood at 0 is within reach; the upper one is infinite where the
-    likelihood does not fall.
+    likelihood does not fall. Each value is maximised over all other parameters by the same search as the fit. Where the
+    profile has several peaks, the limits are crossings on either side of the highest one.
 
     Source: Hardy & Thompson (1996), Stat Med 15:619; Viechtbauer (2007), Stat Med 26:37.
     """
@@ -118,42 +135,70 @@ def _setup(fit: Fit) -> Setup:
     if fit.spec.method not in METHODS or fit.spec.scale is not None:
         raise InputError(f"A fit by {fit.spec.method} has no profile likelihood.", code="no-likelihood")
     setup = build(fit.effects, fit.design, fit.spec)
-    pairs = list(zip(fit.spec.terms, setup.terms, strict=True))
-    terms = tuple(_bounded(term, levels=len(made.levels)) for term, made in pairs)
-    same = all(new is old for new, (old, _) in zip(terms, pairs, strict=True))
-    return setup if same else build(fit.effects, fit.design, replace(fit.spec, terms=terms))
+    return setup if fit.spec.method == "EE" else replace(setup, unknown=unidentified(setup))
 
 
-def _bounded(term: Term, *, levels: int) -> Term:
-    """An unstructured term of two levels by standard deviations and a correlation, whose bounds do not depend on each
-    other; of more levels it stays a Cholesky factor, without bounds."""
-    free = isinstance(term, Inner) and term.structure == "UN" and term.variance is term.correlation is None
-    if free and levels == 2 and isinstance(term, Inner):
-        return replace(term, variance=(np.nan,))
-    return term
+def _targets(setup: Setup) -> dict[str, tuple[int, tuple[int, int] | None]]:
+    """Name -> index in theta, or in place of it the number of the term, with the cell of G in a free matrix."""
+    result: dict[str, tuple[int, tuple[int, int] | None]] = {}
+    start = 0
+    for number, term in enumerate(setup.terms):
+        stop = start + len(term.parameters)
+        if term.structure.cells is None:
+            pairs = pair_names(term)
+            for i in range(start, stop):
+                if np.isnan(setup.problem.fixed[i]):
+                    name = setup.parameters[i].name
+                    result[pairs.get(name, name)] = (i, None)
+        else:
+            size = len(term.levels)
+            cells = [(i, i) for i in range(size)] + [(i, j) for i in range(size) for j in range(i + 1, size)]
+            result |= {cell_name(term, cell): (number, cell) for cell in cells}
+        start = stop
+    return result
 
 
 def _line(fit: Fit, name: str) -> _Line:
     setup = _setup(fit)
-    known = [p.name for p in setup.parameters if np.isfinite(p.lower) and np.isnan(p.fixed)]
-    if name in {p.name for p in setup.parameters if not np.isfinite(p.lower)}:
-        raise InputError(
-            f'"{name}" belongs to an unstructured covariance of more than two levels, or to correlated slopes: its '
-            "bounds depend on the other parameters, so it has no profile here.",
-            code="no-profile",
-            advice='Use the structure "HCS" or "CS" or independent slopes, or fit two levels at a time.',
-        )
+    targets = _targets(setup)
+    name = _known_name(setup, name, targets)
+    _refuse_unknown(setup, name)
+    method = METHODS[fit.spec.method]
+    best = solve(setup, method=method, start=setup.scale_theta(fit.components.theta, -1))
+    where, cell = targets[name]
+    if cell is None:
+        return _Line(setup, where, method, best.theta, best.evaluation.loglik, {})
+    held, index, theta = hold(setup, best.theta, where, cell)
+    return _Line(held, index, method, theta, best.evaluation.loglik, {})
+
+
+def _known_name(setup: Setup, name: str, known: Collection[str]) -> str:
+    """A name of `known`; the two levels of a correlation may stand in either order."""
+    other = {
+        cell_name(term, (j, i)): cell_name(term, (i, j))
+        for term in setup.terms
+        for i in range(len(term.levels))
+        for j in range(i + 1, len(term.levels))
+    }
+    if name not in known:
+        name = other.get(name, name)
     if name not in known:
         raise InputError(
-            f'There is no parameter "{name}" to profile; there are: {", ".join(known)}.', code="unknown-name"
+            f'There is no parameter "{name}" to profile; there are: {", ".join(known)}. {suggestion(name, known)}'.strip(),
+            code="unknown-name",
         )
-    index = next(i for i, p in enumerate(setup.parameters) if p.name == name)
-    theta = setup.scale_theta(fit.components.theta, -1) if _same_theta(setup, fit) else None
-    found = solve(setup, method=METHODS[fit.spec.method], start=theta)
-    return _Line(setup, index, METHODS[fit.spec.method], found.theta, found.evaluation.loglik)
+    return name
 
 
-def _same_theta(setup: Setup, fit: Fit) -> bool:
-    """Are the parameters those of the fit?"""
-    own = build(fit.effects, fit.design, fit.spec).parameters
-    return [p.unit for p in setup.parameters] == [p.unit for p in own]
+def _refuse_unknown(setup: Setup, name: str) -> None:
+    """A parameter that the data say nothing on has no profile."""
+    unknown = setup.unknown
+    if unknown is None:
+        return
+    for reason in (*(text for _, text in unknown.hidden), *unknown.vague):
+        if reason.startswith(f'"{name}"'):
+            raise InputError(f"{reason}, so it has no profile.", code="not-identified")
+    lost = {setup.parameters[i].name for i, _ in unknown.hidden}
+    pairs = {pair for term in setup.terms for old, pair in pair_names(term).items() if old in lost}
+    if name in pairs or name in unknown.unseen:
+        raise InputError(f'The data say nothing on "{name}", so it has no profile.', code="not-identified")
