@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,10 +11,10 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.options import suggestion
 from ..records import Design
+from .formula_rows import NUMPY, FormulaRows, columns_of, plain
 
 # What a formula may call. Formulas can come from a file that someone else wrote, so nothing else is evaluated.
 FUNCTIONS = ("C", "bs", "center", "cr", "cs", "exp", "log", "log10", "poly", "scale", "sqrt")
-_NUMPY = {"exp": np.exp, "log": np.log, "log10": np.log10, "sqrt": np.sqrt}
 _SAFE_NODES = (
     ast.Expression,
     ast.BinOp,
@@ -32,7 +31,7 @@ _SAFE_NODES = (
 )
 
 
-def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
+def design_matrix(formula: str, columns: Mapping[str, np.ndarray] | Any) -> Design:
     """The model matrix of a right-hand side such as ``"mean_age + intervention_class"``.
 
     Interactions (``a:b``, ``a*b``), splines (``cr(weeks, df=3, constraints='center')`` natural cubic, ``bs``), ``poly``, ``center``, ``scale``,
@@ -42,11 +41,11 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
     Parameters
     ----------
     formula : Wilkinson notation; a leading ``~`` may be written.
-    columns : name -> (k,) float array, or object array of text for categories.
+    columns : name -> (k,) float array, or object array of text for categories; or a data frame.
 
     Returns
     -------
-    Design : (k, p) with full column rank.
+    Design : (k, p) with full column rank; its `rows` makes rows for new values with the knots, centres and levels of these.
 
     Raises
     ------
@@ -56,6 +55,7 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
     from formulaic.errors import FormulaicError  # 0.6 s with pandas: only for who writes a formula
 
     text = formula.strip().removeprefix("~").strip() or "1"
+    columns = columns_of(columns)
     terms, used = _parsed(text, columns)
     lengths = {len(column) for column in columns.values()}
     if not lengths:
@@ -73,19 +73,41 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
             found = _materialise(text, frame)
     except FormulaicError as error:
         raise InputError(
-            f'The formula "{text}" cannot be computed: {_plain(error)}', code="formula-syntax"
+            f'The formula "{text}" cannot be computed: {plain(error)}', code="formula-syntax"
         ) from error
     names = tuple(_tidy(name) for name in found.model_spec.column_names)
     matrix = np.asarray(found, dtype=float)
     _refuse_unusable(text, matrix, names)
     indices = {_tidy(str(term)): tuple(rows) for term, rows in found.model_spec.term_indices.items()}
-    return Design(matrix, names, text, indices)
+    return Design(
+        matrix, names, text, indices, _rows_of(text, terms, found.model_spec, columns=columns, used=used)
+    )
+
+
+def _rows_of(
+    text: str, terms: list[Any], state: Any, *, columns: Mapping[str, np.ndarray], used: list[str]
+) -> FormulaRows:
+    """The formula with what it learned of the columns, for predictions."""
+    within_c = {
+        node.id
+        for term in terms
+        for factor in term.factors
+        if factor.expr.startswith("C(")
+        for node in ast.walk(ast.parse(factor.expr, mode="eval"))
+        if isinstance(node, ast.Name)
+    }
+    levels = {
+        name: tuple(dict.fromkeys(columns[name].tolist()))
+        for name in used
+        if columns[name].dtype == object or name in within_c
+    }
+    return FormulaRows(text, state, levels, tuple(name for name in used if name not in levels))
 
 
 def _materialise(text: str, frame: Any) -> Any:
     from formulaic import model_matrix
 
-    return model_matrix(text, frame, na_action="ignore", context=_NUMPY)
+    return model_matrix(text, frame, na_action="ignore", context=NUMPY)
 
 
 def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], list[str]]:
@@ -97,7 +119,7 @@ def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], li
         parsed = Formula(text)
     except (FormulaicError, SyntaxError) as error:
         raise InputError(
-            f'The formula "{text}" cannot be read: {_plain(error)}', code="formula-syntax"
+            f'The formula "{text}" cannot be read: {plain(error)}', code="formula-syntax"
         ) from error
     if not isinstance(parsed, SimpleFormula):
         raise InputError(
@@ -187,9 +209,3 @@ def _tidy(name: str) -> str:
 def _some(rows: Iterable[int]) -> str:
     listed = list(rows)
     return ", ".join(map(str, listed[:10])) + (" ..." if len(listed) > 10 else "")
-
-
-def _plain(error: Exception) -> str:
-    """formulaic's message without its terminal colours and marker brackets."""
-    text = re.sub(r"\x1b?\[\d+(;\d+)?m|\u29db|\u29da", "", str(error))
-    return " ".join(text.split())

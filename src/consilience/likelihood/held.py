@@ -48,7 +48,11 @@ def hold(
         upper=np.array([p.upper for p in parameters]),
     )
     unknown = _moved(setup.unknown, term.structure, made, start=start)
-    return replace(setup, problem=problem, terms=terms, parameters=tuple(parameters), unknown=unknown), start, theta
+    return (
+        replace(setup, problem=problem, terms=terms, parameters=tuple(parameters), unknown=unknown),
+        start,
+        theta,
+    )
 
 
 def _moved(unknown: Unknown | None, old: Structure, new: Structure, *, start: int) -> Unknown | None:
@@ -95,7 +99,10 @@ def holding_correlation(names: list[str], first: int, second: int) -> Structure:
     def evaluate(theta: np.ndarray) -> Pair:
         return _back(_from_angle(theta, rows, columns, size=size), back)
 
-    rest = [Parameter(f"{order[i]}, {order[j]}", unit=1, lower=-np.inf) for i, j in zip(rows, columns, strict=True)]
+    rest = [
+        Parameter(f"{order[i]}, {order[j]}", unit=1, lower=-np.inf)
+        for i, j in zip(rows, columns, strict=True)
+    ]
     parameters = (
         Parameter(f"{names[first]}, {names[second]}", unit=0, lower=-1.0, upper=1.0, seed=0.3),
         *(Parameter(names[i], unit=1) for i in (first, second)),
@@ -116,7 +123,9 @@ def as_angle(entries: np.ndarray) -> np.ndarray:
     signs = np.where(entries[..., :1] < 0, -1.0, 1.0)
     size = int((np.sqrt(8 * entries.shape[-1] + 1) - 1) / 2)
     columns = np.tril_indices(size)[1][3:]
-    tail = entries[..., 3:] * np.where(columns == 0, signs, np.where(columns == 1, np.where(entries[..., 2:3] < 0, -1.0, 1.0), 1.0))
+    tail = entries[..., 3:] * np.where(
+        columns == 0, signs, np.where(columns == 1, np.where(entries[..., 2:3] < 0, -1.0, 1.0), 1.0)
+    )
     return np.concatenate([head, tail], axis=-1)
 
 
@@ -124,7 +133,7 @@ def entries_of(g: np.ndarray, order: np.ndarray) -> np.ndarray:
     """(q,) entries, row by row, of the lower Cholesky factor of a positive semi-definite G with its levels in `order`."""
     values, vectors = np.linalg.eigh(g[np.ix_(order, order)])
     root = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    lower = np.linalg.qr(root, mode="r").T
+    lower = np.linalg.qr(root)[1].T
     lower = lower * np.where(np.diag(lower) < 0, -1.0, 1.0)
     return np.asarray(lower[np.tril_indices(len(g))])
 

@@ -56,7 +56,8 @@ def unidentified(setup: Setup) -> Unknown:
     if found is None:
         return Unknown(tuple(sorted(hidden.items())), apart)
     reasons = _reasons(*found)
-    unseen, vague = list(apart), []
+    unseen = list(apart)
+    vague: list[str] = []
     _name_linear(found[0], reasons, hidden)
     for number, term in enumerate(setup.terms):
         if term.structure.cells is not None:
@@ -122,7 +123,7 @@ def _generic(setup: Setup) -> np.ndarray:
     """(q,) a theta without special values: seeds times factors that no formula would have."""
     uneven = 0.75 + 0.25 * np.modf(np.arange(1, len(setup.parameters) + 1) * 0.6180339887498949)[0]
     seeds = [max(p.more) if p.name.endswith("range") and p.more else p.seed for p in setup.parameters]
-    return np.clip(np.array(seeds) * uneven, setup.problem.lower, setup.problem.upper)
+    return np.asarray(np.clip(np.array(seeds) * uneven, setup.problem.lower, setup.problem.upper))
 
 
 def _in_cells(
@@ -144,7 +145,8 @@ def _in_cells(
             seen[at], whole[at] = inverse @ seen[at], inverse @ whole[at]
             levels = [(min(c), max(c)) for c in zip(cells[0].tolist(), cells[1].tolist(), strict=True)]
             coordinates += [
-                _Coordinate(i, number, cell_name(term, c), c, _count(term, max(c))) for i, c in zip(own, levels, strict=True)
+                _Coordinate(i, number, cell_name(term, c), c, _count(term, max(c)))
+                for i, c in zip(own, levels, strict=True)
             ]
         start = stop
     return coordinates, seen, whole
@@ -191,7 +193,9 @@ def _reasons(coordinates: list[_Coordinate], seen: np.ndarray, whole: np.ndarray
 
 def _count(term: RandomTerm, level: int) -> str:
     """Is the level of a parameter one that a single effect has?"""
-    by_level = term.slopes is None and len(term.levels) > 1 and len(term.parameters) >= len(term.levels) > level
+    by_level = (
+        term.slopes is None and len(term.levels) > 1 and len(term.parameters) >= len(term.levels) > level
+    )
     return " (that level has one effect)" if by_level and np.sum(term.inner == level) == 1 else ""
 
 
@@ -219,7 +223,11 @@ def _name_cells(
 ) -> None:
     """A level of which nothing is known is taken as zero; else what is not known is named."""
     own = [c for c in coordinates if c.term == number and c.cell is not None]
-    lost = {level for level in range(len(term.levels)) if all(c.index in reasons for c in own if level in (c.cell or ()))}
+    lost = {
+        level
+        for level in range(len(term.levels))
+        if all(c.index in reasons for c in own if level in (c.cell or ()))
+    }
     for one in own:
         assert one.cell is not None
         if lost.intersection(one.cell):

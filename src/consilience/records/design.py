@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +15,14 @@ class Design:
 
     matrix : (k, p); names : p column names; formula : as typed, "1" for an intercept only.
     terms : term -> indices of its columns (for tests of several coefficients).
+    rows : new values of the moderators (dict or data frame) -> (m, p) rows, for a design that a formula made.
     """
 
     matrix: np.ndarray
     names: tuple[str, ...]
     formula: str = "1"
     terms: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    rows: Callable[[Any], np.ndarray] | None = field(default=None, repr=False)
 
     @classmethod
     def intercept(cls, k: int) -> Design:
