@@ -79,7 +79,76 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
     matrix = np.asarray(found, dtype=float)
     _refuse_unusable(text, matrix, names)
     indices = {_tidy(str(term)): tuple(rows) for term, rows in found.model_spec.term_indices.items()}
-    return Design(matrix, names, text, indices)
+    return Design(matrix, names, text, indices, {name: columns[name] for name in used})
+
+
+def new_rows(design: Design, columns: Mapping[str, Any]) -> np.ndarray:
+    """(m, p) rows of a design made from a formula, at other values of its columns.
+
+    Knots of splines, means of ``center`` and ``scale``, polynomials and levels stay those of the design's own data.
+
+    Parameters
+    ----------
+    columns : name -> (m,) values, or one value for all rows; every column of the formula.
+
+    Raises
+    ------
+    InputError : ``no-formula``, ``formula-unknown-column``, ``formula-unknown-level``, ``formula-missing-values``,
+        ``formula-not-finite``, ``formula-out-of-range``, ``shape``.
+    """
+    from formulaic.errors import FormulaicError
+
+    if not design.columns:
+        raise InputError(
+            f'The design "{design.formula}" was not made from columns by a formula.',
+            code="no-formula",
+            advice=f"Give a matrix with the columns {', '.join(design.names)}.",
+        )
+    given = _aligned(design, columns)
+    _refuse_missing(design.formula, given)
+    import pandas
+
+    try:
+        with np.errstate(all="ignore"):
+            own = _materialise(design.formula, pandas.DataFrame(dict(design.columns)))
+            found = own.model_spec.get_model_matrix(pandas.DataFrame(given), context=_NUMPY)
+    except (FormulaicError, ValueError) as error:
+        raise InputError(
+            f'The formula "{design.formula}" cannot be computed at these values: {_plain(error)}',
+            code="formula-out-of-range",
+            advice="A spline of type bs ends at the smallest and largest value of its own data; cr goes on as a line.",
+        ) from error
+    matrix = np.asarray(found, dtype=float)
+    _refuse_infinite(design.formula, matrix, design.names)
+    return matrix
+
+
+def _aligned(design: Design, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The columns of the formula with equal lengths and known levels."""
+    made = {}
+    for name, own in design.columns.items():
+        if name not in columns:
+            message = f'The formula "{design.formula}" needs "{name}". {suggestion(name, columns)}'
+            raise InputError(message.strip(), code="formula-unknown-column", advice="Give values for it.")
+        try:
+            values = np.atleast_1d(np.asarray(columns[name], dtype=object if own.dtype == object else float))
+        except (TypeError, ValueError):
+            raise InputError(
+                f'"{name}" needs numbers, not {columns[name]!r}.', code="formula-missing-values"
+            ) from None
+        unknown = sorted({str(x) for x in values} - {str(x) for x in own}) if own.dtype == object else []
+        if unknown:
+            raise InputError(
+                f'"{name}" has no level "{unknown[0]}" in the data of the design. {suggestion(unknown[0], map(str, own))}'.strip(),
+                code="formula-unknown-level",
+                advice=f"There are: {', '.join(sorted({str(x) for x in own}))}.",
+            )
+        made[name] = values
+    lengths = {len(values) for values in made.values()} - {1}
+    if len(lengths) > 1 or any(values.ndim != 1 for values in made.values()):
+        sizes = ", ".join(f"{name} {values.shape}" for name, values in made.items())
+        raise InputError(f"The new values differ in length: {sizes}.", code="shape")
+    return {name: np.broadcast_to(values, max(lengths, default=1)).copy() for name, values in made.items()}
 
 
 def _materialise(text: str, frame: Any) -> Any:
@@ -164,12 +233,16 @@ def _refuse_missing(text: str, columns: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _refuse_unusable(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
+def _refuse_infinite(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
     for name, column in zip(names, matrix.T, strict=True):
         rows = (np.flatnonzero(~np.isfinite(column)) + 1).tolist()
         if rows:
             message = f'"{name}" in the formula "{text}" is not a finite number in rows {_some(rows)}.'
             raise InputError(message, code="formula-not-finite", advice="A logarithm needs values above 0.")
+
+
+def _refuse_unusable(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
+    _refuse_infinite(text, matrix, names)
     if np.linalg.matrix_rank(matrix) == matrix.shape[1]:
         return
     for p in range(1, len(names) + 1):  # name the first column that adds nothing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ..base.distributions import t_isf
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..base.options import choose
+from ..data.formula import new_rows
 from ..inference.robust import CORRECTIONS, robust_covariance, satterthwaite
 from ..inference.working import working_of
 from ..records import Fit, Intercept, Known, Prediction
@@ -28,7 +30,7 @@ CONVENTIONS: dict[str, str] = {
 
 def predict(
     fit: Fit,
-    x: np.ndarray | None = None,
+    x: np.ndarray | Mapping[str, Any] | None = None,
     *,
     z: np.ndarray | None = None,
     interval: Convention = "coefficient",
@@ -37,14 +39,15 @@ def predict(
 
     Parameters
     ----------
-    x : (m, p) rows in the order of the fit's coefficients; None = the distinct rows of the fit's own design.
+    x : (m, p) rows in the order of the fit's coefficients; or, where the design came from a formula, new values of its
+        columns, such as ``{"weeks": [4, 12, 26], "class": "cbt"}``: knots, means and levels stay those of the fit; None = the distinct rows of the fit's own design.
     z : (m, q) or (q,) values of the scale moderators of a location-scale model, which give each prediction interval its
         own tau^2; None = an average tau^2 with given x, else that of each distinct row.
     interval : which degrees of freedom the prediction interval has; the result's `pi_method` says it in words.
 
     Raises
     ------
-    InputError ``shape``; OptionError for an unknown convention.
+    InputError ``shape`` and those of `data.formula.new_rows`; OptionError for an unknown convention.
 
     Source: Higgins, Thompson & Spiegelhalter (2009), J R Stat Soc A 172:137; Riley, Higgins & Deeks (2011).
     """
@@ -78,7 +81,7 @@ def predict(
 
 
 def _rows_and_variance(
-    fit: Fit, x: np.ndarray | None, z: np.ndarray | None
+    fit: Fit, x: np.ndarray | Mapping[str, Any] | None, z: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | float]:
     """Moderator values (m, p) and the variance of a true effect at each, (m,) or one for all."""
     scale, found = fit.spec.scale, fit.scale
@@ -116,9 +119,11 @@ def _new_effect(fit: Fit, *, own: bool) -> str:
     )
 
 
-def _rows(fit: Fit, x: np.ndarray | None) -> np.ndarray:
+def _rows(fit: Fit, x: np.ndarray | Mapping[str, Any] | None) -> np.ndarray:
     if x is None:
         return np.unique(fit.design.matrix, axis=0)
+    if isinstance(x, Mapping):
+        return new_rows(fit.design, x)
     rows = np.atleast_2d(np.asarray(x, dtype=float))
     p = len(fit.coefficients.names)
     if rows.ndim != 2 or rows.shape[1] != p or not np.isfinite(rows).all():
