@@ -11,6 +11,7 @@ from ..base.errors import InputError
 from ..base.linalg import one_blas_thread, row_norms
 from ..base.options import choose
 from ..records import Coefficients, Fit
+from .knapp_hartung import gap_value
 from .robust import CORRECTIONS, Correction, robust_covariance, satterthwaite
 from .working import working_of
 
@@ -103,16 +104,6 @@ def independent_rows(rows: np.ndarray) -> None:
             code="constraints",
             advice="Leave it out.",
         )
-
-
-def gap_value(value: np.ndarray | None, q: int) -> np.ndarray | float:
-    """The q values of a hypothesis; 0 if None."""
-    if value is None:
-        return 0.0
-    given = np.atleast_1d(np.asarray(value, dtype=float))
-    if given.shape not in ((q,), (1,)) or not np.isfinite(given).all():
-        raise InputError(f"{q} finite values are needed, one for each constraint.", code="constraints")
-    return given
 
 
 def _named_rows(

@@ -119,7 +119,7 @@ def linear_test(
             f"{p} coefficients.",
             code="constraints",
         )
-    gap = c @ coefficients.estimate - (0.0 if value is None else np.asarray(value, dtype=float))
+    gap = c @ coefficients.estimate - gap_value(value, len(c))
     df = float(np.min(coefficients.df[(c != 0).any(axis=0)]))
     if coefficients.root is None:
         return _quadratic_test(gap, c @ coefficients.covariance @ c.T, df, name)
@@ -129,6 +129,16 @@ def linear_test(
         return _quadratic_test(gap, np.outer(size, size), df, name)
     half = half / size[:, None]  # in units of the standard errors, whose squares need not be representable
     return _quadratic_test(gap / size, half @ half.T, df, name)
+
+
+def gap_value(value: np.ndarray | None, q: int) -> np.ndarray | float:
+    """The q values of a hypothesis; 0 if None."""
+    if value is None:
+        return 0.0
+    given = np.atleast_1d(np.asarray(value, dtype=float))
+    if given.shape not in ((q,), (1,)) or not np.isfinite(given).all():
+        raise InputError(f"{q} finite values are needed, one for each constraint.", code="constraints")
+    return given
 
 
 def omnibus_test(coefficients: Coefficients, tested: np.ndarray) -> TestResult:

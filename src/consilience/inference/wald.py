@@ -30,11 +30,10 @@ from .contrasts import (
     coefficients_of_part,
     constraint_rows,
     correction_of,
-    gap_value,
     independent_rows,
     is_robust,
 )
-from .knapp_hartung import linear_test
+from .knapp_hartung import gap_value, linear_test
 from .robust import Correction, Moments, Robust, moments, robust_covariance, satterthwaite_inner
 from .working import working_of
 
