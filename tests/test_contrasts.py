@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import consilience
-from consilience import Design, Fit, Intercept, Spec
+from consilience import Design, Fit, Intercept, Scale, Spec
 from consilience.base.errors import InputError, OptionError
 from engine_reference import random_effects_data
 from published_data import dataset, plain
@@ -129,3 +129,26 @@ def test_what_is_no_hypothesis_is_refused(given, error, message: str) -> None:
         consilience.contrasts(bcg(Spec.random_effects()), "latitude", part="scale")
     with pytest.raises(InputError, match="2 finite values"):
         consilience.wald_test(bcg(Spec.random_effects()), NAMED, value=np.ones(3))
+
+
+def test_print_shows_what_was_tested() -> None:
+    found = bcg(Spec.random_effects(test="z"))
+    text = str(found)
+    assert "omnibus: latitude, random(2) = 14.108" in text
+    assert f"R\u00b2 = {found.heterogeneity.r2:.1f}%" in text
+    assert "omnibus" not in str(consilience.fit(found.effects, Spec.random_effects()))
+    assert "intercept + 20 latitude + 0.5 random" in str(consilience.contrasts(found, NAMED))
+    intervals = str(consilience.heterogeneity_intervals(found))
+    assert intervals.startswith("Heterogeneity (Q-profile)")
+    counts = [np.array(c) for c in ([7, 3, 12], [83, 52, 118], [15, 4, 9], [85, 36, 51])]
+    assert "Breslow-Day(2) = 0.077" in str(consilience.mantel_haenszel(counts))
+    scale = Scale(found.design.matrix[:, :2], ("intercept", "latitude"))
+    spread = consilience.fit(found.effects, Spec((Intercept(("row",)),), "REML", "z", scale=scale))
+    assert "Coefficients of the variance (observed information)" in str(spread)
+
+
+def test_weights_of_the_studies_by_name() -> None:
+    found = bcg(Spec.random_effects("DL", "z"))
+    equal = consilience.fit(found.effects, Spec.random_effects("DL", "z", weights="equal"))
+    assert equal.coefficients.estimate[0] == pytest.approx(found.effects.y.mean(), rel=1e-12)
+    np.testing.assert_allclose(consilience.study_weights(equal), 100 / 13, rtol=1e-12)
