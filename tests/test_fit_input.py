@@ -12,6 +12,7 @@ from consilience import Design, Effects, Intercept, Scale, Spec
 from consilience.base.errors import ConsilienceError
 from consilience.likelihood.batch import ESTIMATORS
 from consilience.models import fit
+from engine_reference import random_effects_data
 
 Y, V = np.array([0.1, 0.4, 0.2, 0.8, 0.5]), np.array([0.1, 0.05, 0.2, 0.1, 0.1])
 SPECS = {
@@ -180,3 +181,26 @@ def test_variances_of_different_studies_need_enough_residuals() -> None:
         with pytest.raises(ConsilienceError) as caught:
             consilience.heteroscedasticity_test(fit(effects(Y[:k], V[:k]), Spec.random_effects()))
         assert caught.value.code == "no-residual-df"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        consilience.heterogeneity_intervals,
+        consilience.heteroscedasticity_test,
+        consilience.shrunken_effects,
+        consilience.study_weights,
+    ],
+)
+def test_formulas_of_independent_effects_are_not_used_for_dependent_ones(verb) -> None:
+    """One variance component is not one effect per study: it may be shared, or V may have covariances."""
+    dependent = random_effects_data(1)
+    alone = replace(dependent, blocks=())
+    row, study = (Intercept(("row",)),), (Intercept(("study",)),)
+    for data, terms in ((dependent, row), (alone, study)):
+        with pytest.raises(ConsilienceError) as caught:
+            verb(fit(data, Spec(terms, "REML", "z")))
+        assert caught.value.code == "one-effect-per-study"
+    verb(fit(alone, Spec(row, "REML", "z")))
+    single = random_effects_data(1, most=1)
+    verb(fit(single, Spec(study, "REML", "z")))

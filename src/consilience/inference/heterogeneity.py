@@ -11,6 +11,7 @@ from ..base.distributions import chi2_sf
 from ..base.errors import InputError
 from ..likelihood.batch_fit import BatchFit
 from ..records import Fit, Heterogeneity, TestResult
+from .one_each import refuse_dependence
 
 
 def heterogeneity_of(batch: BatchFit, *, null: BatchFit | None = None, row: int = 0) -> Heterogeneity:
@@ -56,7 +57,8 @@ def heteroscedasticity_test(fit: Fit) -> TestResult:
     Methods 13:697 (testing a location-scale model).
     """
     v, x = fit.effects.v, fit.design.matrix
-    if len(fit.components.names) > 1 or fit.scale is not None:
+    refuse_dependence(fit, "The test")
+    if fit.scale is not None:
         raise InputError("The test needs a model with a single tau^2.", code="one-effect-per-study")
     df_left = len(v) - x.shape[1]
     if len(v) < 2 or (fit.spec.method != "ML" and df_left * (df_left + 1) < 2 * len(v)):

@@ -9,6 +9,7 @@ from ..base.linalg import dependent_columns
 from ..base.options import choose
 from ..inference.heterogeneity import heterogeneity_of
 from ..inference.knapp_hartung import UNIVARIATE_TESTS, coefficients_of, moderators, omnibus_test
+from ..inference.one_each import dependent_rows
 from ..likelihood.batch import ESTIMATORS, fit_batch
 from ..likelihood.batch_fit import BatchFit
 from ..likelihood.moments import MOMENTS
@@ -23,7 +24,7 @@ MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estima
 def is_univariate(effects: Effects, spec: Spec) -> bool:
     """Can `fit_univariate` fit it? One random intercept per row or none, independent effects, no robust test."""
     row = len(spec.terms) == 1 and isinstance(spec.terms[0], Intercept) and spec.terms[0].by == ("row",)
-    return (row or not spec.terms) and spec.test in UNIVARIATE_TESTS and _dependent(effects) is None
+    return (row or not spec.terms) and spec.test in UNIVARIATE_TESTS and dependent_rows(effects) is None
 
 
 def fit_univariate(effects: Effects, design: Design, spec: Spec) -> Fit:
@@ -81,7 +82,7 @@ def _check(effects: Effects, design: Design, spec: Spec) -> None:
             code="too-few-effects",
             advice="Use fewer moderators or more effects.",
         )
-    rows = _dependent(effects)
+    rows = dependent_rows(effects)
     if rows is not None:
         raise InputError(
             f"Effects in rows {', '.join(str(r + 1) for r in rows)} have a sampling covariance.",
@@ -96,14 +97,6 @@ def _check(effects: Effects, design: Design, spec: Spec) -> None:
             code="dependent-columns",
             advice="Leave it out.",
         )
-
-
-def _dependent(effects: Effects) -> np.ndarray | None:
-    """Rows of the first group of effects with a covariance, if any."""
-    for block in effects.blocks:
-        if np.count_nonzero(block.matrix - np.diag(np.diag(block.matrix))):
-            return block.rows
-    return None
 
 
 def weights_of_spec(effects: Effects, spec: Spec) -> np.ndarray | None:
