@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.options import suggestion
 from ..records import Design
-from .formula_rows import NUMPY, FormulaRows, columns_of, plain
 
 # What a formula may call. Formulas can come from a file that someone else wrote, so nothing else is evaluated.
 FUNCTIONS = ("C", "bs", "center", "cr", "cs", "exp", "log", "log10", "poly", "scale", "sqrt")
+_NUMPY = {"exp": np.exp, "log": np.log, "log10": np.log10, "sqrt": np.sqrt}
 _SAFE_NODES = (
     ast.Expression,
     ast.BinOp,
@@ -45,7 +46,7 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray] | Any) -> Desi
 
     Returns
     -------
-    Design : (k, p) with full column rank; its `rows` makes rows for new values with the knots, centres and levels of these.
+    Design : (k, p) with full column rank.
 
     Raises
     ------
@@ -73,41 +74,104 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray] | Any) -> Desi
             found = _materialise(text, frame)
     except FormulaicError as error:
         raise InputError(
-            f'The formula "{text}" cannot be computed: {plain(error)}', code="formula-syntax"
+            f'The formula "{text}" cannot be computed: {_plain(error)}', code="formula-syntax"
         ) from error
     names = tuple(_tidy(name) for name in found.model_spec.column_names)
     matrix = np.asarray(found, dtype=float)
     _refuse_unusable(text, matrix, names)
     indices = {_tidy(str(term)): tuple(rows) for term, rows in found.model_spec.term_indices.items()}
-    return Design(
-        matrix, names, text, indices, _rows_of(text, terms, found.model_spec, columns=columns, used=used)
-    )
+    return Design(matrix, names, text, indices, {name: columns[name] for name in used})
 
 
-def _rows_of(
-    text: str, terms: list[Any], state: Any, *, columns: Mapping[str, np.ndarray], used: list[str]
-) -> FormulaRows:
-    """The formula with what it learned of the columns, for predictions."""
-    within_c = {
-        node.id
-        for term in terms
-        for factor in term.factors
-        if factor.expr.startswith("C(")
-        for node in ast.walk(ast.parse(factor.expr, mode="eval"))
-        if isinstance(node, ast.Name)
-    }
-    levels = {
-        name: tuple(dict.fromkeys(columns[name].tolist()))
-        for name in used
-        if columns[name].dtype == object or name in within_c
-    }
-    return FormulaRows(text, state, levels, tuple(name for name in used if name not in levels))
+def columns_of(table: Any) -> dict[str, np.ndarray]:
+    """Columns of a mapping or of any data frame as arrays; text as objects, single values as columns of one."""
+    names = table if isinstance(table, Mapping) else table.columns
+    found = {str(name): np.atleast_1d(np.asarray(table[name])) for name in names}
+    return {name: c.astype(object) if c.dtype.kind in "US" else c for name, c in found.items()}
+
+
+def new_rows(design: Design, columns: Mapping[str, Any]) -> np.ndarray:
+    """(m, p) rows of a design made from a formula, at other values of its columns.
+
+    Knots of splines, means of ``center`` and ``scale``, polynomials and levels stay those of the design's own data.
+
+    Parameters
+    ----------
+    columns : name -> (m,) values, or one value for all rows; every column of the formula.
+
+    Raises
+    ------
+    InputError : ``no-formula``, ``formula-unknown-column``, ``formula-unknown-level``, ``formula-missing-values``,
+        ``formula-not-finite``, ``formula-out-of-range``, ``shape``.
+    """
+    from formulaic.errors import FormulaicError
+
+    if not design.columns:
+        raise InputError(
+            f'The design "{design.formula}" was not made from columns by a formula.',
+            code="no-formula",
+            advice=f"Give a matrix with the columns {', '.join(design.names)}.",
+        )
+    given = _aligned(design, columns)
+    _refuse_missing(design.formula, given)
+    import pandas
+
+    try:
+        with np.errstate(all="ignore"):
+            own = _materialise(design.formula, pandas.DataFrame(dict(design.columns)))
+            found = own.model_spec.get_model_matrix(pandas.DataFrame(given), context=_NUMPY)
+    except (FormulaicError, ValueError) as error:
+        raise InputError(
+            f'The formula "{design.formula}" cannot be computed at these values: {_plain(error)}',
+            code="formula-out-of-range",
+            advice="A spline of type bs ends at the smallest and largest value of its own data; cr goes on as a line.",
+        ) from error
+    matrix = np.asarray(found, dtype=float)
+    _refuse_infinite(design.formula, matrix, design.names)
+    return matrix
+
+
+def _aligned(design: Design, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The columns of the formula with equal lengths and known levels."""
+    made = {}
+    categories = set(re.findall(r"\bC\(\s*([A-Za-z_]\w*)", design.formula))
+    for name, own in design.columns.items():
+        if name not in columns:
+            message = f'The formula "{design.formula}" needs "{name}". {suggestion(name, columns)}'
+            raise InputError(message.strip(), code="formula-unknown-column", advice="Give values for it.")
+        try:
+            values = np.atleast_1d(
+                np.asarray(columns[name], dtype=own.dtype if own.dtype.kind in "Of" else float)
+            )
+        except (TypeError, ValueError):
+            raise InputError(
+                f'"{name}" needs numbers, not {columns[name]!r}.', code="formula-missing-values"
+            ) from None
+        by_level = own.dtype == object or name in categories
+        unknown = sorted({_level(x) for x in values} - {_level(x) for x in own}) if by_level else []
+        if unknown:
+            raise InputError(
+                f'"{name}" has no level "{unknown[0]}" in the data of the design. {suggestion(unknown[0], map(_level, own))}'.strip(),
+                code="formula-unknown-level",
+                advice=f"There are: {', '.join(sorted({_level(x) for x in own}))}.",
+            )
+        made[name] = values
+    lengths = {len(values) for values in made.values()} - {1}
+    if len(lengths) > 1 or any(values.ndim != 1 for values in made.values()):
+        sizes = ", ".join(f"{name} {values.shape}" for name, values in made.items())
+        raise InputError(f"The new values differ in length: {sizes}.", code="shape")
+    return {name: np.broadcast_to(values, max(lengths, default=1)).copy() for name, values in made.items()}
+
+
+def _level(value: Any) -> str:
+    """A level as it is written; whole numbers without a point."""
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _materialise(text: str, frame: Any) -> Any:
     from formulaic import model_matrix
 
-    return model_matrix(text, frame, na_action="ignore", context=NUMPY)
+    return model_matrix(text, frame, na_action="ignore", context=_NUMPY)
 
 
 def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], list[str]]:
@@ -119,7 +183,7 @@ def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], li
         parsed = Formula(text)
     except (FormulaicError, SyntaxError) as error:
         raise InputError(
-            f'The formula "{text}" cannot be read: {plain(error)}', code="formula-syntax"
+            f'The formula "{text}" cannot be read: {_plain(error)}', code="formula-syntax"
         ) from error
     if not isinstance(parsed, SimpleFormula):
         raise InputError(
@@ -186,12 +250,16 @@ def _refuse_missing(text: str, columns: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _refuse_unusable(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
+def _refuse_infinite(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
     for name, column in zip(names, matrix.T, strict=True):
         rows = (np.flatnonzero(~np.isfinite(column)) + 1).tolist()
         if rows:
             message = f'"{name}" in the formula "{text}" is not a finite number in rows {_some(rows)}.'
             raise InputError(message, code="formula-not-finite", advice="A logarithm needs values above 0.")
+
+
+def _refuse_unusable(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
+    _refuse_infinite(text, matrix, names)
     if np.linalg.matrix_rank(matrix) == matrix.shape[1]:
         return
     for p in range(1, len(names) + 1):  # name the first column that adds nothing
@@ -209,3 +277,9 @@ def _tidy(name: str) -> str:
 def _some(rows: Iterable[int]) -> str:
     listed = list(rows)
     return ", ".join(map(str, listed[:10])) + (" ..." if len(listed) > 10 else "")
+
+
+def _plain(error: Exception) -> str:
+    """formulaic's message without its terminal colours and marker brackets."""
+    text = re.sub(r"\x1b?\[\d+(;\d+)?m|\u29db|\u29da", "", str(error))
+    return " ".join(text.split())

@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..base.errors import InputError
 from ..base.options import suggestion
-from ..data.formula_rows import columns_of
+from ..data.formula import columns_of, new_rows
 from ..likelihood.terms import RandomTerm, partition, random_terms
 from ..records import Design, Fit, Inner, Intercept, Known, Slopes, Term
 
 
 @dataclass(frozen=True, eq=False)
 class NewRows:
-    """rows (m, p) of the design; columns : the moderators that they were made of, None if only rows are known."""
+    """rows (m, p) of the design; columns : the moderators that they were made of, None if only rows are known;
+    z : (m, q) of the scale moderators, None if there are none or they are not known."""
 
     rows: np.ndarray
     columns: dict[str, np.ndarray] | None
+    z: np.ndarray | None = None
 
 
-def design_rows(fit: Fit, x: Any) -> NewRows:
-    """Rows of the fit's design for x: nothing, rows, or moderators by name."""
+def design_rows(fit: Fit, x: Any, z: np.ndarray | None = None) -> NewRows:
+    """Rows of the fit's design for x: nothing, rows, or moderators by name; and z of a location-scale model."""
+    scale, found = fit.spec.scale, fit.scale
+    if scale is None or found is None:
+        if z is not None:
+            raise InputError("Only a location-scale model has scale moderators.", code="no-scale")
+        return _design_rows(fit, x)
+    if x is None and z is None:
+        both = np.unique(np.column_stack([fit.design.matrix, scale.matrix]), axis=0)
+        p = fit.design.matrix.shape[1]
+        return NewRows(both[:, :p], None, both[:, p:])
+    new = _design_rows(fit, x)
+    if z is None:
+        return new
+    values = np.atleast_2d(np.asarray(z, dtype=float))
+    if values.ndim != 2 or values.shape[1] != len(found.names) or len(values) not in (1, len(new.rows)):
+        raise InputError(
+            f"Scale moderators have shape {np.shape(z)}; needed are {len(new.rows)} rows (or one for all) of "
+            f"{len(found.names)}: {', '.join(found.names)}.",
+            code="shape",
+        )
+    return replace(new, z=np.broadcast_to(values, (len(new.rows), values.shape[1])))
+
+
+def _design_rows(fit: Fit, x: Any) -> NewRows:
     if x is None:
         return NewRows(np.unique(fit.design.matrix, axis=0), None)
     if not (isinstance(x, Mapping) or hasattr(x, "columns")):
@@ -33,17 +58,25 @@ def design_rows(fit: Fit, x: Any) -> NewRows:
     if not columns or not all(len(column) for column in columns.values()):
         raise InputError("There are no values to predict for.", code="shape")
     length = max(len(column) for column in columns.values())
-    if fit.design.rows is not None:
-        rows = fit.design.rows(columns)
-    elif _constant(fit.design):
-        rows = np.ones((length, 1))
-    else:
-        raise InputError(
-            "The design of this fit was not made by a formula, so values by name cannot be turned into its rows.",
-            code="no-formula",
-            advice=f"Give rows of {', '.join(fit.coefficients.names)}, or make the design by design_matrix().",
-        )
+    constant = _constant(fit.design) and set(columns) <= _of_terms(fit)
+    rows = np.ones((length, 1)) if constant else new_rows(fit.design, columns)
+    if len(rows) == 1:
+        rows = np.repeat(rows, length, axis=0)
     return NewRows(rows, {name: np.broadcast_to(column, length) for name, column in columns.items()})
+
+
+def _of_terms(fit: Fit) -> set[str]:
+    """Columns on which the variance of a random term rests."""
+    result: set[str] = set()
+    for term in fit.spec.terms:
+        result |= (
+            {term.inner}
+            if isinstance(term, Inner)
+            else set(term.columns)
+            if isinstance(term, Slopes)
+            else set()
+        )
+    return result
 
 
 def _constant(design: Design) -> bool:
@@ -66,7 +99,10 @@ def new_variance(fit: Fit, new: NewRows, *, within: bool) -> tuple[np.ndarray, b
     """(m,) variance of a new effect (`within`) or of the mean of a new study, and whether it had to be averaged."""
     m, components = len(new.rows), fit.components
     if fit.spec.scale is not None:
-        return np.full(m, components.total), True
+        if new.z is None or fit.scale is None:
+            return np.full(m, components.total), True
+        eta = new.z @ fit.scale.estimate
+        return np.exp(eta) if fit.spec.scale.link == "log" else np.maximum(eta, 0.0), False
     if not fit.spec.terms:  # working variances of RVE, by name
         kept = [within or not name.endswith("row") for name in components.names]
         return np.full(m, float(np.sum(components.variance[kept]))), False

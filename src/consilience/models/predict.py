@@ -32,7 +32,12 @@ NEW: dict[str, str] = {
 
 
 def predict(
-    fit: Fit, x: Any = None, *, interval: Convention = "coefficient", of: New = "effect"
+    fit: Fit,
+    x: Any = None,
+    *,
+    z: np.ndarray | None = None,
+    interval: Convention = "coefficient",
+    of: New = "effect",
 ) -> Prediction:
     """Mean effect at moderator values x with its CI, and a prediction interval from se^2 + the variance of what is new.
 
@@ -47,18 +52,20 @@ def predict(
         (knots, centres and levels stay as they were), with columns for the levels of inner | outer terms and for random
         slopes where there are any; or (m, p) rows in the order of the fit's coefficients; None = the distinct rows of
         the fit's own design.
+    z : (m, q) or (q,) values of the scale moderators of a location-scale model, which give each prediction interval its
+        own tau^2; None = an average tau^2 with given x, else that of each distinct row.
     interval : which degrees of freedom the prediction interval has; the result's `pi_method` says it in words.
 
     Raises
     ------
-    InputError ``shape``, ``no-formula``, ``unknown-column``, ``unknown-level``, ``not-finite`` or ``formula-new-values``;
+    InputError ``shape``, ``no-scale``, ``unknown-column``, ``unknown-level`` and those of `data.formula.new_rows`;
     OptionError for an unknown convention.
 
     Source: Higgins, Thompson & Spiegelhalter (2009), J R Stat Soc A 172:137; Riley, Higgins & Deeks (2011).
     """
     choose(interval, CONVENTIONS, what="prediction interval")
     choose(of, NEW, what="prediction of a new")
-    new = design_rows(fit, x)
+    new = design_rows(fit, x, z)
     variance, averaged = new_variance(fit, new, within=of == "effect")
     rows, coefficients = new.rows, fit.coefficients
     estimate = rows @ coefficients.estimate

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -15,14 +14,15 @@ class Design:
 
     matrix : (k, p); names : p column names; formula : as typed, "1" for an intercept only.
     terms : term -> indices of its columns (for tests of several coefficients).
-    rows : new values of the moderators (dict or data frame) -> (m, p) rows, for a design that a formula made.
+    columns : the columns that the formula used, from which knots, means and levels follow for new values; empty for
+        a matrix given as such. They stay whole where rows of the matrix are left out.
     """
 
     matrix: np.ndarray
     names: tuple[str, ...]
     formula: str = "1"
     terms: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    rows: Callable[[Any], np.ndarray] | None = field(default=None, repr=False)
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def intercept(cls, k: int) -> Design:
