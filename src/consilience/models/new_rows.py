@@ -123,10 +123,8 @@ def new_variance(fit: Fit, new: NewRows, *, within: bool) -> tuple[np.ndarray, b
 
 def _between(fit: Fit, term: Term) -> bool:
     """Is a random effect of the term the same for all rows of a study (of its level, for inner | outer)?"""
-    if isinstance(term, Intercept):
-        by = term.by
-    else:
-        by = (term.outer,) if isinstance(term, Inner) else (term.by,)
+    grouping = term.outer if isinstance(term, Inner) else term.by
+    by = (grouping,) if isinstance(grouping, str) else grouping
     codes = partition(fit.effects, by)
     study = fit.effects.study.tolist()
     return len(set(zip(study, codes.tolist(), strict=True))) == len(set(study))
