@@ -141,6 +141,7 @@ _PUBLIC = {
     "Scale": "records",
     "SelectionBootstrap": "records.selection",
     "SelectionModel": "records.selection",
+    "Shared": "records",
     "Slopes": "records",
     "Spec": "records",
     "StudyAverages": "records",

@@ -231,7 +231,11 @@ def _layout(
     Nested: intercepts of one grouping and of single effects, V within the groups. Crossed: other intercepts and known
     correlations besides, where their levels are few. Dense: anything.
     """
-    if dense or not all(len(t.parameters) == 1 and t.structure.linear for t in terms):
+    if (
+        dense
+        or any(t.parts for t in terms)
+        or not all(len(t.parameters) == 1 and t.structure.linear for t in terms)
+    ):
         return dense_layout(v, blocks, terms)
     kinds = _kinds(effects, terms)
     groups = [

@@ -12,7 +12,7 @@ from ..base.errors import InputError
 from ..base.options import suggestion
 from ..data.formula import columns_of, new_rows
 from ..likelihood.terms import RandomTerm, partition, random_terms
-from ..records import Design, Fit, Inner, Intercept, Known, Slopes, Term
+from ..records import Design, Fit, Inner, Intercept, Known, Shared, Slopes, Term
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +68,11 @@ def _design_rows(fit: Fit, x: Any) -> NewRows:
 def _of_terms(fit: Fit) -> set[str]:
     """Columns on which the variance of a random term rests."""
     result: set[str] = set()
-    for term in fit.spec.terms:
-        result |= (
-            {term.inner}
-            if isinstance(term, Inner)
-            else set(term.columns)
-            if isinstance(term, Slopes)
-            else set()
-        )
+    for term in (part for t in fit.spec.terms for part in (t.terms if isinstance(t, Shared) else (t,))):
+        if isinstance(term, Inner):
+            result.add(term.inner)
+        elif isinstance(term, Slopes):
+            result |= set(term.columns)
     return result
 
 
@@ -123,6 +120,8 @@ def new_variance(fit: Fit, new: NewRows, *, within: bool) -> tuple[np.ndarray, b
 
 def _between(fit: Fit, term: Term) -> bool:
     """Is a random effect of the term the same for all rows of a study (of its level, for inner | outer)?"""
+    if isinstance(term, Shared):
+        return all(_between(fit, part) for part in term.terms)
     grouping = term.outer if isinstance(term, Inner) else term.by
     by = (grouping,) if isinstance(grouping, str) else grouping
     codes = partition(fit.effects, by)
@@ -132,6 +131,10 @@ def _between(fit: Fit, term: Term) -> bool:
 
 def _at(fit: Fit, asked: Term, term: RandomTerm, *, part: np.ndarray, new: NewRows) -> np.ndarray | None:
     """(m,) variance of one term at the new rows; None if it differs between rows and theirs is not known."""
+    if isinstance(asked, Shared):
+        each = [_at(fit, a, t, part=part, new=new) for a, t in zip(asked.terms, term.parts, strict=True)]
+        known = [one for one in each if one is not None]
+        return np.asarray(sum(known)) if len(known) == len(each) else None
     m = len(new.rows)
     g, _ = term.structure.evaluate(part)
     if isinstance(asked, Slopes):
