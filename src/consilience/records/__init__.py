@@ -67,7 +67,7 @@ from .plan import (
 from .refits import Refits
 from .reported import Reported
 from .resampling import Bootstrap, Jackknife, WildBootstrap, WildInterval
-from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
+from .spec import Inner, Intercept, Known, Scale, Shared, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
@@ -140,6 +140,7 @@ __all__ = [
     "Scenario",
     "SelectedScenario",
     "Share",
+    "Shared",
     "Slopes",
     "Spec",
     "Step",
