@@ -119,7 +119,7 @@ def wild_bootstrap_interval(
     ------
     InputError ``constraints``, ``replicates``; OptionError for an unknown auxiliary.
 
-    Source: Davidson & MacKinnon (2010), J Bus Econ Stat 28:128 (inversion of a wild bootstrap test) (check).
+    Source: Davidson & MacKinnon (2010), J Bus Econ Stat 28:128 (inversion of a wild bootstrap test).
     """
     choose(auxiliary, AUXILIARIES, what="auxiliary distribution")
     c = _checked(fit, contrast, replicates)

@@ -42,7 +42,7 @@ def pool_pet_peese(data: Sequence[Effects], spec: Spec) -> tuple[np.ndarray, np.
     """The intercept of y = b0 + b1 x (PET), or of y = b0 + b1 x^2 (PEESE) where PET's has one-sided p < .05 in the direction
     of the plain mean; x = sqrt(1/nT + 1/nC), because the standard error of a g depends on the g.
 
-    Source: Stanley & Doucouliagos (2014), Res Synth Methods 5:60 (check); the predictor: Pustejovsky & Rodgers (2019), Res
+    Source: Stanley & Doucouliagos (2014), Res Synth Methods 5:60; the predictor: Pustejovsky & Rodgers (2019), Res
     Synth Methods 10:57.
     """
     plain = fit_many(data, spec)

@@ -13,8 +13,10 @@ from ...records.selection import ZCurve
 from .setup import check_effects, dependence_notes, source_of
 
 MEANS = np.arange(7.0)
-HIGHEST = 6.0  # |z| above which power counts as 1
-MOST_STEPS = 3000
+HIGHEST = 5.0  # |z| above which power counts as 1
+SHOWN = 6.0  # end of the grid of the density
+MOST_STEPS, PRECISE = 50_000, 1e-11  # of the estimate; smallest gain of a result's log-likelihood in 20 steps
+RESAMPLED_STEPS, ROUGH = 3_000, 1e-6  # of a bootstrap sample, whose own error is far larger
 WIDEN = {"err": 0.03, "edr": 0.05}  # by which the source widens its bootstrap intervals
 FEWEST = 10
 
@@ -29,7 +31,7 @@ def z_curve(
 ) -> ZCurve:
     """z-curve 2.0 by the EM algorithm: |z| of the significant results as a mixture of folded normals with means 0 ... 6.
 
-    Densities are those of |Z|, truncated to (critical value, 6); larger |z| count as power 1. With pi_j the share of component j
+    Densities are those of |Z|, truncated to (critical value, 5); larger |z| count as power 1. With pi_j the share of component j
     among the significant results and P_j its power: ERR = sum pi_j P(Z > c | j) (expected replication rate, same sign),
     EDR = 1 / sum (pi_j / P_j) (expected discovery rate: significant among all results, published or not).
 
@@ -56,10 +58,10 @@ def z_curve(
             advice="Use a selection model or p-uniform*.",
         )
     shares, loglik, steps = _em(inside, cut, np.ones((1, len(inside))))
-    rates = _rates(shares, np.array([extreme]), np.array([m]), cut)
+    rates = rates_of(shares, np.array([extreme]), np.array([m]), cut)
     spread = _resampled(inside, m, cut, rng=rng, replicates=replicates)
     err, edr = (_limits(rates[i], spread[i], WIDEN[name], level) for i, name in ((0, "err"), (1, "edr")))
-    grid = np.linspace(0, HIGHEST, 241)
+    grid = np.linspace(0, SHOWN, 241)
     reached = (1 - extreme / m) * shares[0] / _truncated_mass(cut)
     return ZCurve(
         effects=effects,
@@ -93,29 +95,31 @@ def _power(cut: float) -> np.ndarray:
 
 
 def _truncated_mass(cut: float) -> np.ndarray:
-    """P(cut < |Z| < 6) for each mean."""
+    """P(cut < |Z| < 5) for each mean."""
     return np.asarray(_power(cut) - (normal_sf(HIGHEST - MEANS) + normal_cdf(-HIGHEST - MEANS)))
 
 
-def _em(z: np.ndarray, cut: float, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+def _em(
+    z: np.ndarray, cut: float, counts: np.ndarray, *, most: int = MOST_STEPS, gain: float = PRECISE
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Shares (R, 7), log-likelihoods (R,) and steps of R samples that hold each z so many times, counts (R, m)."""
     density = _folded(z) / _truncated_mass(cut)
     total = np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     shares = np.full((len(counts), len(MEANS)), 1 / len(MEANS))
     previous = np.full(len(counts), -np.inf)
     loglik, step = previous, 0
-    for step in range(1, MOST_STEPS + 1):
+    for step in range(1, most + 1):
         mixed = shares @ density.T
         shares = shares * ((counts / mixed) @ density) / total
         if step % 20 == 0:
             loglik = (counts * np.log(mixed)).sum(axis=1)
-            if np.all(loglik - previous < 1e-6 * total[:, 0]):
+            if np.all(loglik - previous < gain * total[:, 0]):
                 break
             previous = loglik
     return shares, loglik, step
 
 
-def _rates(
+def rates_of(
     shares: np.ndarray, extreme: np.ndarray, m: np.ndarray, cut: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """ERR and EDR (R,) with the extreme results at power 1."""
@@ -131,8 +135,8 @@ def _resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """ERR and EDR of samples with replacement of the m significant results."""
     drawn = rng.multinomial(m, np.full(m, 1 / m), size=replicates).astype(float)
-    shares, _, _ = _em(inside, cut, drawn[:, : len(inside)])
-    return _rates(shares, drawn[:, len(inside) :].sum(axis=1), np.full(replicates, m), cut)
+    shares, _, _ = _em(inside, cut, drawn[:, : len(inside)], most=RESAMPLED_STEPS, gain=ROUGH)
+    return rates_of(shares, drawn[:, len(inside) :].sum(axis=1), np.full(replicates, m), cut)
 
 
 def _observed(m: int, k: int, level: float) -> Interval:
