@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...base.distributions import normal_cdf, normal_isf, normal_sf
 from ...base.errors import InputError
+from ...base.linalg import one_blas_thread
+from ...likelihood.climb import climb
 from ...records import Effects, Fit, Interval, Note, Optimum
 from ...records.selection import ZCurve
 from .setup import check_effects, dependence_notes, source_of
@@ -15,8 +18,8 @@ from .setup import check_effects, dependence_notes, source_of
 MEANS = np.arange(7.0)
 HIGHEST = 5.0  # |z| above which power counts as 1
 SHOWN = 6.0  # end of the grid of the density
-MOST_STEPS, PRECISE = 50_000, 1e-11  # of the estimate; smallest gain of a result's log-likelihood in 20 steps
-RESAMPLED_STEPS, ROUGH = 3_000, 1e-6  # of a bootstrap sample, whose own error is far larger
+BLOCK = 2_000_000  # counts of bootstrap samples held at once
+REACHED = 1e-6  # scaled score of a maximum
 WIDEN = {"err": 0.03, "edr": 0.05}  # by which the source widens its bootstrap intervals
 FEWEST = 10
 
@@ -29,7 +32,7 @@ def z_curve(
     replicates: int = 500,
     level: float = 0.95,
 ) -> ZCurve:
-    """z-curve 2.0 by the EM algorithm: |z| of the significant results as a mixture of folded normals with means 0 ... 6.
+    """z-curve 2.0 by maximum likelihood: |z| of the significant results as a mixture of folded normals with means 0 ... 6.
 
     Densities are those of |Z|, truncated to (critical value, 5); larger |z| count as power 1. With pi_j the share of component j
     among the significant results and P_j its power: ERR = sum pi_j P(Z > c | j) (expected replication rate, same sign),
@@ -57,9 +60,11 @@ def z_curve(
             code="too-few-effects",
             advice="Use a selection model or p-uniform*.",
         )
-    shares, loglik, steps = _em(inside, cut, np.ones((1, len(inside))))
+    with one_blas_thread():
+        fitted = _weights(inside, cut, np.ones((1, len(inside))))
+        spread = _resampled(inside, m, cut, rng=rng, replicates=replicates)
+    shares, loglik = fitted.shares, fitted.loglik
     rates = rates_of(shares, np.array([extreme]), np.array([m]), cut)
-    spread = _resampled(inside, m, cut, rng=rng, replicates=replicates)
     err, edr = (_limits(rates[i], spread[i], WIDEN[name], level) for i, name in ((0, "err"), (1, "edr")))
     grid = np.linspace(0, SHOWN, 241)
     reached = (1 - extreme / m) * shares[0] / _truncated_mass(cut)
@@ -79,7 +84,9 @@ def z_curve(
         significance=significance,
         level=level,
         replicates=replicates,
-        optimum=Optimum("converged" if steps < MOST_STEPS else "stopped", steps),
+        optimum=Optimum(
+            "converged" if fitted.score[0] <= REACHED else "stopped", fitted.steps, score=float(fitted.score[0])
+        ),
         notes=_notes(effects, m),
     )
 
@@ -99,24 +106,49 @@ def _truncated_mass(cut: float) -> np.ndarray:
     return np.asarray(_power(cut) - (normal_sf(HIGHEST - MEANS) + normal_cdf(-HIGHEST - MEANS)))
 
 
-def _em(
-    z: np.ndarray, cut: float, counts: np.ndarray, *, most: int = MOST_STEPS, gain: float = PRECISE
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Shares (R, 7), log-likelihoods (R,) and steps of R samples that hold each z so many times, counts (R, m)."""
+@dataclass(frozen=True, eq=False)
+class _Values:
+    loglik: np.ndarray
+    gradient: np.ndarray
+    hessian: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Weights:
+    """shares (R, 7) of the components, log-likelihoods (R,), scaled scores (R,), steps of the slowest sample."""
+
+    shares: np.ndarray
+    loglik: np.ndarray
+    score: np.ndarray
+    steps: int
+
+
+def _weights(z: np.ndarray, cut: float, counts: np.ndarray) -> _Weights:
+    """The mixtures of R samples that hold each z so many times, counts (R, m).
+
+    sum c log(density w) - n sum w over w >= 0 has the maximum of the log-likelihood over the simplex: there the weights add up
+    to 1 by themselves. It is concave, so a climb from equal weights finds it.
+    """
     density = _folded(z) / _truncated_mass(cut)
-    total = np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
-    shares = np.full((len(counts), len(MEANS)), 1 / len(MEANS))
-    previous = np.full(len(counts), -np.inf)
-    loglik, step = previous, 0
-    for step in range(1, most + 1):
-        mixed = shares @ density.T
-        shares = shares * ((counts / mixed) @ density) / total
-        if step % 20 == 0:
-            loglik = (counts * np.log(mixed)).sum(axis=1)
-            if np.all(loglik - previous < gain * total[:, 0]):
-                break
-            previous = loglik
-    return shares, loglik, step
+    pairs = (density[:, :, None] * density[:, None, :]).reshape(len(z), -1)
+    total = counts.sum(axis=1)
+
+    def objective(lanes: np.ndarray, w: np.ndarray) -> _Values:
+        c = counts[lanes]
+        mixed = np.maximum(w @ density.T, 1e-300)
+        ratio = c / mixed
+        size = w.shape[1]
+        return _Values(
+            (c * np.log(mixed)).sum(axis=1) - total[lanes] * w.sum(axis=1),
+            ratio @ density - total[lanes, None],
+            -((ratio / mixed) @ pairs).reshape(-1, size, size),
+        )
+
+    shape = (len(counts), len(MEANS))
+    found = climb(objective, np.full(shape, 1 / len(MEANS)), np.zeros(shape), np.full(shape, np.inf))
+    shares = found.theta / np.maximum(found.theta.sum(axis=1, keepdims=True), 1e-300)
+    loglik = (counts * np.log(np.maximum(shares @ density.T, 1e-300))).sum(axis=1)
+    return _Weights(shares, loglik, found.score, int(found.steps.max()))
 
 
 def rates_of(
@@ -135,7 +167,11 @@ def _resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """ERR and EDR of samples with replacement of the m significant results."""
     drawn = rng.multinomial(m, np.full(m, 1 / m), size=replicates).astype(float)
-    shares, _, _ = _em(inside, cut, drawn[:, : len(inside)], most=RESAMPLED_STEPS, gain=ROUGH)
+    per = max(1, BLOCK // max(len(inside), 1))
+    parts = [
+        _weights(inside, cut, drawn[i : i + per, : len(inside)]).shares for i in range(0, replicates, per)
+    ]
+    shares = np.concatenate(parts) if parts else np.empty((0, len(MEANS)))
     return rates_of(shares, drawn[:, len(inside) :].sum(axis=1), np.full(replicates, m), cut)
 
 
