@@ -78,7 +78,7 @@ def z_curve_figure(record: ZCurve) -> Layout:
         items.append(Line(tuple((plane.x.at(a), plane.y.at(b)) for a, b in chosen), "mark", 1.6, dash))
     items += axes(plane, x_title="|z|", y_title="Density, relative to the significant results")
     far = int(np.sum(record.z > 6))
-    notes = ["Line: fitted to the results beyond the dashed line; dotted: what it predicts below."]
+    notes = ["Line: fitted to the results from the dashed line to 5, beyond which power counts as 1; dotted: what it predicts below."]
     notes += [f"{plural(far, 'result')} beyond 6."] if far else []
     width = plane.x.end + MARGIN + 10
     foot, height = footnotes(notes, plane.bottom + 27, width)
