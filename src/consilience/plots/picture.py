@@ -45,6 +45,7 @@ from .copas import copas_contours, copas_figure, residual_asymmetry
 from .funnel_record import contour_funnel, limit_funnel, pet_peese_funnel, trim_and_fill_funnel
 from .gosh import driving_studies, gosh_density
 from .influence import influence_panels
+from .joint_null import joint_null
 from .layout import Layout
 from .movement import movement_bars
 from .p_values import p_curve_figure, p_uniform_figure, z_curve_figure
@@ -82,7 +83,7 @@ PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
     Quantiles: {"quantiles": quantiles_plot},
     Radial: {"radial": radial_plot},
     Residuals: {kind: partial(residuals_plot, kind=kind) for kind in KINDS},
-    MultiverseResult: {"curve": specification_curve, "movement": movement_bars},
+    MultiverseResult: {"curve": specification_curve, "movement": movement_bars, "joint": joint_null},
     Calibration: {"coverage": coverage_figure, "power": power_figure},
     Funnel: {"contours": contour_funnel},
     StudyPower: {"sunset": sunset},

@@ -50,7 +50,16 @@ from .influence import (
     Refitted,
     Residuals,
 )
-from .multiverse import AlternativeSummary, Contribution, Dimension, Movement, MultiverseResult, Support
+from .multiverse import (
+    AlternativeSummary,
+    Contribution,
+    Dimension,
+    JointTest,
+    JointTestResult,
+    Movement,
+    MultiverseResult,
+    Support,
+)
 from .note import Note
 from .permutation import PermutationInterval, PermutationTest
 from .plan import (
@@ -110,6 +119,8 @@ __all__ = [
     "Interval",
     "Jackknife",
     "Known",
+    "JointTest",
+    "JointTestResult",
     "LeaveOneOut",
     "MethodCalibration",
     "Moderator",

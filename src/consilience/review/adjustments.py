@@ -15,8 +15,18 @@ from ..records import Design, Effects, Refits, Spec
 PREDICTOR = "arms"  # column of the effects: sqrt(1/nT + 1/nC)
 NUMBERS = ("estimate", "se", "df", "p_value", "ci_low", "ci_high")
 ALPHA = 0.05
-# means of F sets under one spec -> numbers (6, F) in the order of `NUMBERS`, and ok (F,)
-Pooling = Callable[[Sequence[Effects], Spec], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Means of F sets under one spec: numbers (6, F) in the order of `NUMBERS`, ok (F,); theta : (F, q) variances of the plain model."""
+
+    numbers: np.ndarray
+    ok: np.ndarray
+    theta: np.ndarray
+
+
+Pooling = Callable[[Sequence[Effects], Spec], Pooled]
 
 
 @dataclass(frozen=True)
@@ -32,13 +42,13 @@ def _intercepts(found: Refits) -> np.ndarray:
     return np.array([getattr(found, name)[:, 0] for name in NUMBERS])
 
 
-def pool_plainly(data: Sequence[Effects], spec: Spec) -> tuple[np.ndarray, np.ndarray]:
+def pool_plainly(data: Sequence[Effects], spec: Spec) -> Pooled:
     """The pooled means as they are."""
     found = fit_many(data, spec)
-    return _intercepts(found), found.ok
+    return Pooled(_intercepts(found), found.ok, found.theta)
 
 
-def pool_pet_peese(data: Sequence[Effects], spec: Spec) -> tuple[np.ndarray, np.ndarray]:
+def pool_pet_peese(data: Sequence[Effects], spec: Spec) -> Pooled:
     """The intercept of y = b0 + b1 x (PET), or of y = b0 + b1 x^2 (PEESE) where PET's has one-sided p < .05 in the direction
     of the plain mean; x = sqrt(1/nT + 1/nC), because the standard error of a g depends on the g.
 
@@ -50,7 +60,8 @@ def pool_pet_peese(data: Sequence[Effects], spec: Spec) -> tuple[np.ndarray, np.
     sign = np.where(plain.estimate[:, 0] >= 0, 1.0, -1.0)
     with np.errstate(invalid="ignore"):
         effective = t_sf(sign * pet.statistic[:, 0], pet.df[:, 0]) < ALPHA
-    return np.where(effective, _intercepts(peese), _intercepts(pet)), plain.ok & pet.ok & peese.ok
+    numbers = np.where(effective, _intercepts(peese), _intercepts(pet))
+    return Pooled(numbers, plain.ok & pet.ok & peese.ok, plain.theta)
 
 
 def _line(effects: Effects, power: int) -> Design:

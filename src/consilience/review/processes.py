@@ -15,6 +15,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
+from ..diagnostics.joint_test import FlipParts, flip_parts
 from ..models import fit
 from ..records import Effects, Spec
 from ..records.spec import Test
@@ -36,10 +37,12 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """numbers (6, F, T) of F sets under T tests, in the order of `NUMBERS`; reason : (F,) why there are none, "" = there are."""
+    """numbers (6, F, T) of F sets under T tests, in the order of `NUMBERS`; reason : (F,) why there are none, "" = there are;
+    parts : (F,) of the plain means by trial, None where there are none."""
 
     numbers: np.ndarray
     reason: tuple[str, ...]
+    parts: tuple[FlipParts | None, ...]
 
 
 def run_job(job: Job) -> Means:
@@ -48,11 +51,17 @@ def run_job(job: Job) -> Means:
     fitted = np.ones(len(job.data), dtype=bool)
     with one_blas_thread():
         for t, test in enumerate(job.tests):
-            pool = ADJUSTMENTS[job.adjustment].pool
-            numbers[:, :, t], ok = pool(job.data, replace(job.spec, test=test))
-            fitted &= ok
+            pooled = ADJUSTMENTS[job.adjustment].pool(job.data, replace(job.spec, test=test))
+            numbers[:, :, t], theta = pooled.numbers, pooled.theta
+            fitted &= pooled.ok
+        parts = [
+            flip_parts(e, replace(job.spec, test=job.tests[0]), theta[i], job.tests)
+            if fitted[i] and job.adjustment == "none"
+            else None
+            for i, e in enumerate(job.data)
+        ]
     reason = ["" if ok else _refusal(job, i) for i, ok in enumerate(fitted.tolist())]
-    return Means(numbers, tuple(reason))
+    return Means(numbers, tuple(reason), tuple(parts))
 
 
 def _refusal(job: Job, i: int) -> str:
