@@ -91,17 +91,28 @@ def _placed(
     prepared: dict[tuple[int, bool, bool, bool], Effects] = {}
     item, reason = np.full(len(pairs), -1), np.full(len(pairs), "", dtype=object)
     for i, (which, m, a, h) in enumerate(pairs.tolist()):
-        model, adjustment = MODELS[str(models[m])], str(adjustments[a])
-        shape = (which, model.averaged, model.blocks, ADJUSTMENTS[adjustment].regression)
+        adjustment = str(adjustments[a])
+        own, regression = ADJUSTMENTS[adjustment].own_model, ADJUSTMENTS[adjustment].regression
+        name = _own_model(str(models[m])) if own else str(models[m])
+        model = MODELS[name]
+        shape = (which, model.averaged, model.blocks and not own, regression)
         if shape not in prepared:
-            prepared[shape] = _prepared(analysed.sets[which], model, regression=shape[3])
+            seen = replace(model, blocks=shape[2])
+            prepared[shape] = _prepared(analysed.sets[which], seen, regression=regression)
         effects = prepared[shape]
         reason[i] = one_trial(effects) if effects.k else "No effect is left."
         reason[i] = reason[i] or refusal(effects, adjustment, combined.plan.small_study_minimum)
         if not reason[i]:
             rho = float(rhos[h]) if model.spec.method == "CORR" else 0.0
-            item[i] = work.place((str(models[m]), adjustment, rho), effects)
+            item[i] = work.place((name, adjustment, rho), effects)
     return item, reason
+
+
+def _own_model(name: str) -> str:
+    """The model that stands for all in which an adjustment with a model of its own sees the same effects."""
+    if MODELS[name].spec.method == "EE":
+        return name
+    return "average-ml" if MODELS[name].averaged else "study-reml"
 
 
 def _numbered(fit: np.ndarray) -> np.ndarray:

@@ -49,18 +49,22 @@ def run_job(job: Job) -> Means:
     """The pooled mean of each set under each test, in whatever process."""
     numbers = np.full((len(NUMBERS), len(job.data), len(job.tests)), np.nan)
     fitted = np.ones(len(job.data), dtype=bool)
+    told: tuple[str, ...] = ()
     with one_blas_thread():
         for t, test in enumerate(job.tests):
             pooled = ADJUSTMENTS[job.adjustment].pool(job.data, replace(job.spec, test=test))
             numbers[:, :, t], theta = pooled.numbers, pooled.theta
             fitted &= pooled.ok
+            told = pooled.reason or told
         parts = [
             flip_parts(e, replace(job.spec, test=job.tests[0]), theta[i], job.tests)
             if fitted[i] and job.adjustment == "none"
             else None
             for i, e in enumerate(job.data)
         ]
-    reason = ["" if ok else _refusal(job, i) for i, ok in enumerate(fitted.tolist())]
+    reason = [
+        "" if ok else (told[i] if told else _refusal(job, i)) for i, ok in enumerate(fitted.tolist())
+    ]
     return Means(numbers, tuple(reason), tuple(parts))
 
 
