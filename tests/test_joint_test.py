@@ -10,7 +10,7 @@ import pytest
 
 from consilience.diagnostics.joint_test import FlipParts, flip_parts, flipped, joint_test
 from consilience.models import fit, fit_many
-from consilience.records import Block, Effects, Spec
+from consilience.records import Block, Effects
 from consilience.review.choices import MODELS, TESTS, impossible
 from resampling_data import dependent
 
@@ -57,8 +57,7 @@ def test_flipped_parts_are_a_fit_of_flipped_effects_with_the_same_weights(test: 
     turned = replace(E, y=E.y * np.array([sign_of[s] for s in E.study.tolist()]))
     theta = fit(E, MODELS["che-reml"].spec).components.theta
     terms = tuple(
-        replace(term, variance=float(v))
-        for term, v in zip(MODELS["che-reml"].spec.terms, theta, strict=True)
+        replace(term, variance=float(v)) for term, v in zip(MODELS["che-reml"].spec.terms, theta, strict=True)
     )
     c = fit(turned, replace(MODELS["che-reml"].spec, terms=terms, test=test)).coefficients
     mean, se, df = flipped(parts, signs[None], test)
@@ -71,7 +70,12 @@ def test_all_patterns_by_brute_force() -> None:
     few = E.take(np.isin(E.study, np.unique(E.study)[:6]))
     parts = [parts_of("average-reml", few, ("z",)), parts_of("equal-effects", few, ("z",))]
     found = joint_test(
-        parts, ("z",), item=np.array([0, 1, 1]), test=np.zeros(3, int), level=0.95, rng=np.random.default_rng(1)
+        parts,
+        ("z",),
+        item=np.array([0, 1, 1]),
+        test=np.zeros(3, int),
+        level=0.95,
+        rng=np.random.default_rng(1),
     )
     assert found is not None
     assert found.exact
@@ -96,9 +100,7 @@ def simulated(rng: np.random.Generator, mean: float) -> Effects:
     study = np.repeat(np.arange(16), rng.integers(1, 5, 16))
     v = rng.uniform(0.02, 0.1, len(study))
     y = mean + rng.normal(0, 0.2, 16)[study] + rng.normal(0, np.sqrt(v))
-    blocks = [
-        Block(rows, np.diag(v[rows])) for j in range(16) if len(rows := np.flatnonzero(study == j)) > 1
-    ]
+    blocks = [Block(rows, np.diag(v[rows])) for j in range(16) if len(rows := np.flatnonzero(study == j)) > 1]
     return Effects(y, v, study.astype(str).astype(object), blocks=tuple(blocks))
 
 

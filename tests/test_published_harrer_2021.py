@@ -43,7 +43,9 @@ def test_flatness_of_the_half_curve_is_uniform_under_its_hypothesis() -> None:
     assert found.flatness_half is not None
     assert found.flatness_half.statistic == pytest.approx(2.679, abs=5e-4)
     cut, half = stats.norm.isf([0.025, 0.0125])
-    mean = float(stats.norm.isf(1 / 3))  # power 33%: P(Z > cut) = 1/3 with the mean cut - isf(1/3); the other tail is 3e-6
+    mean = float(
+        stats.norm.isf(1 / 3)
+    )  # power 33%: P(Z > cut) = 1/3 with the mean cut - isf(1/3); the other tail is 3e-6
     z = np.abs(np.random.default_rng(1).normal(cut - mean, 1, 400_000))
     z = z[z > half]
     share = 3 * stats.norm.sf(half - (cut - mean))

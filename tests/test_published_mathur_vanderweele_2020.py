@@ -17,7 +17,7 @@ from consilience.records import Effects, Spec
 from test_published_colditz_1994 import log_risk_ratios
 
 # The trials by first author: two by Rosenthal et al. and two by Comstock et al. share an author (Comstock & Webster are another).
-AUTHORS = "A FS R HS FM SA V TPT CB R C CW C".split()
+AUTHORS = ["A", "FS", "R", "HS", "FM", "SA", "V", "TPT", "CB", "R", "C", "CW", "C"]
 # Their fixed-effects limits use the t distribution with k - 1 = 12 degrees of freedom, the paper and we the normal one:
 T12 = float(2 * stats.norm.cdf(stats.t.ppf(0.975, 12)) - 1)
 

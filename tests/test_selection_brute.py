@@ -39,9 +39,7 @@ def test_p_uniform_star_by_direct_maximisation() -> None:
         upper, lower = stats.norm.logsf(cut, theta[0], root), stats.norm.logcdf(cut, theta[0], root)
         return -float(np.sum(stats.norm.logpdf(effects.y, theta[0], root) - np.where(effects.y > cut, upper, lower)))  # fmt: skip
 
-    best = optimize.minimize(
-        minus, [0.2, 0.2], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11}
-    )
+    best = optimize.minimize(minus, [0.2, 0.2], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11})
     star = p_uniform_star(effects)
     assert star.estimate is not None
     assert star.tau2 is not None
@@ -81,7 +79,9 @@ def folded(x: float | np.ndarray, mean: float) -> np.ndarray:
     return np.asarray(stats.norm.pdf(x, mean) + stats.norm.pdf(x, -mean))
 
 
-@pytest.mark.parametrize(("seed", "means"), [(4, [0.5, 2.2, 3.5]), (5, [0.2, 0.4, 1.0]), (6, [2.5, 3.0, 4.5])])
+@pytest.mark.parametrize(
+    ("seed", "means"), [(4, [0.5, 2.2, 3.5]), (5, [0.2, 0.4, 1.0]), (6, [2.5, 3.0, 4.5])]
+)
 def test_z_curve_by_direct_maximisation(seed: int, means: list[float]) -> None:
     """The likelihood of the truncated mixture by numerical integration, maximised over the simplex by another method."""
     rng = np.random.default_rng(seed)

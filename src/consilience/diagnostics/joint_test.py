@@ -66,11 +66,15 @@ def flip_parts(effects: Effects, spec: Spec, theta: np.ndarray, tests: Sequence[
     trial = np.concatenate([effects.study[order[g.rows[:, 0]]] for g in groups])
     # the effects themselves, not what a first fit left of them
     y = [g.e + g.x[:, :, 0] * gamma for g in groups]
-    term = np.concatenate([np.sum(g.wx[:, :, 0] * own, axis=1) for g, own in zip(groups, y, strict=True)])
-    score, own, df = {}, {}, {}
+    term = np.concatenate([np.sum(g.wx[:, :, 0] * v, axis=1) for g, v in zip(groups, y, strict=True)])
+    score: dict[str, np.ndarray] = {}
+    own: dict[str, np.ndarray] = {}
+    df: dict[str, float] = {}
     for test, found in robust.items():
         scores = [np.sum(a[:, :, 0] * v, axis=1) for a, v in zip(found.adjusted, y, strict=True)]
-        moves = [np.sum(a[:, :, 0] * g.x[:, :, 0], axis=1) for a, g in zip(found.adjusted, groups, strict=True)]
+        moves = [
+            np.sum(a[:, :, 0] * g.x[:, :, 0], axis=1) for a, g in zip(found.adjusted, groups, strict=True)
+        ]
         score[test], own[test] = root * np.concatenate(scores), np.concatenate(moves)
         df[test] = float(satterthwaite(found, np.ones((1, 1)))[0])
     return FlipParts(

@@ -163,9 +163,7 @@ def working_at(
     at = evaluate(setup.problem, theta, reml=spec.method == "REML", derivatives=False)
     if at is None:
         raise InputError("The covariance of the effects is singular.", code="singular")
-    return working_model(
-        setup, at, theta=theta, effects=effects if clusters is None else clusters, spec=spec
-    )
+    return working_model(setup, at, theta=theta, effects=effects if clusters is None else clusters, spec=spec)
 
 
 def clusters_of(working: Working) -> list[Clusters]:

@@ -29,7 +29,12 @@ def _cell(x: np.ndarray, y: np.ndarray, gap: np.ndarray) -> list[Segment]:
     """The segments of one cell: crossings of its edges, paired by the mean height where there are four."""
     if not np.isfinite(gap).all():
         return []
-    corners = [(x[0], y[0], gap[0, 0]), (x[1], y[0], gap[0, 1]), (x[1], y[1], gap[1, 1]), (x[0], y[1], gap[1, 0])]
+    corners = [
+        (x[0], y[0], gap[0, 0]),
+        (x[1], y[0], gap[0, 1]),
+        (x[1], y[1], gap[1, 1]),
+        (x[0], y[1], gap[1, 0]),
+    ]
     found = []
     for (ax, ay, ag), (bx, by, bg) in zip(corners, [*corners[1:], corners[0]], strict=True):
         if (ag >= 0) != (bg >= 0):

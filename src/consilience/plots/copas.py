@@ -90,9 +90,7 @@ def copas_contours(record: CopasFit) -> Layout:
     """Lines of equal adjusted effect over (gamma0, gamma1); where asymmetry remains is shaded."""
     g0, g1, z = record.gamma0, record.gamma1, record.estimate
     top = MARGIN + 22
-    plane = Plane(
-        Scale(*_ends(g0), LEFT, LEFT + SIDE), Scale(*_ends(g1), top + SIDE, top)
-    )
+    plane = Plane(Scale(*_ends(g0), LEFT, LEFT + SIDE), Scale(*_ends(g1), top + SIDE, top))
     items = _shaded(record, plane)
     boxes: list[tuple[float, float, float, float]] = []
     for level in levels_between(float(np.nanmin(z)), float(np.nanmax(z))):
@@ -112,7 +110,10 @@ def copas_contours(record: CopasFit) -> Layout:
     low, high = number(float(np.nanmin(z))), number(float(np.nanmax(z)))
     title = "Copas selection model: adjusted effect by selection"
     alt = f"Contours of the adjusted effect over the parameters of selection: from {low} to {high}; unadjusted {plain}."
-    columns = (TableColumn("gamma1", "γ₁", "right", 3), *(TableColumn(f"g{i}", f"γ₀ {number(float(v))}", "right", 3) for i, v in enumerate(g0)))
+    columns = (
+        TableColumn("gamma1", "γ₁", "right", 3),
+        *(TableColumn(f"g{i}", f"γ₀ {number(float(v))}", "right", 3) for i, v in enumerate(g0)),
+    )
     rows = tuple((float(g), *map(float, row)) for g, row in zip(g1, z, strict=True))
     twin = Table("copas-contours-twin", title, columns, rows)
     return Layout("copas-contours", title, alt, width, height, (*items, *foot), twin)
@@ -156,13 +157,21 @@ def _level_name(
     for i in order:
         x, y = plane.x.at(float(line[i][0])), plane.y.at(float(line[i][1]))
         box = (x - width / 2 - 2, y - 6, x + width / 2 + 2, y + 6)
-        inside = box[0] > plane.x.start + 2 and box[2] < plane.x.end and box[1] > plane.top and box[3] < plane.bottom - 2
+        inside = (
+            box[0] > plane.x.start + 2
+            and box[2] < plane.x.end
+            and box[1] > plane.top
+            and box[3] < plane.bottom - 2
+        )
         if inside and not any(
             box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in boxes
         ):
             boxes.append(box)
             corners = ((box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3]))
-            return [Shape(corners, "paper", opacity=0.85), Label(x, y + 0.36 * SMALL, text, SMALL, "middle", True)]
+            return [
+                Shape(corners, "paper", opacity=0.85),
+                Label(x, y + 0.36 * SMALL, text, SMALL, "middle", True),
+            ]
     return []
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.format import equals, number, p_value
 from ..records import JointTest, MultiverseResult, Table, TableColumn
+from ..records.table import Cell
 from .histogram import HEIGHT, STEP, WIDTH, Histogram, histogram
 from .layout import Item, Layout
 from .plane import LEFT, MARGIN, footnotes, vertical_line
@@ -40,9 +41,17 @@ def joint_null(result: MultiverseResult) -> Layout:
         *(TableColumn(f"q{q:g}", f"{q:g}%", "right", 3) for q in (2.5, 50, 97.5)),
         TableColumn("p", "p", "right", 4),
     )
-    cells = tuple(
+    cells: tuple[tuple[Cell, ...], ...] = tuple(
         (name, one.observed, *map(float, np.quantile(one.null, (0.025, 0.5, 0.975))), one.p_value)
         for name, one in rows
     )
     title = "The specifications if no trial had an effect"
-    return Layout("multiverse-joint", title, joint_note(joint), width, height, (*items, *foot), Table("joint-twin", title, columns, cells))
+    return Layout(
+        "multiverse-joint",
+        title,
+        joint_note(joint),
+        width,
+        height,
+        (*items, *foot),
+        Table("joint-twin", title, columns, cells),
+    )

@@ -78,7 +78,9 @@ def z_curve_figure(record: ZCurve) -> Layout:
         items.append(Line(tuple((plane.x.at(a), plane.y.at(b)) for a, b in chosen), "mark", 1.6, dash))
     items += axes(plane, x_title="|z|", y_title="Density, relative to the significant results")
     far = int(np.sum(record.z > 6))
-    notes = ["Line: fitted to the results from the dashed line to 5, beyond which power counts as 1; dotted: what it predicts below."]
+    notes = [
+        "Line: fitted to the results from the dashed line to 5, beyond which power counts as 1; dotted: what it predicts below."
+    ]
     notes += [f"{plural(far, 'result')} beyond 6."] if far else []
     width = plane.x.end + MARGIN + 10
     foot, height = footnotes(notes, plane.bottom + 27, width)
@@ -125,7 +127,9 @@ def p_uniform_figure(record: PUniform) -> Layout:
     foot, height = footnotes([note], plane.bottom + 27, width)
     columns = (TableColumn("uniform", "Uniform", "right", 3), TableColumn("p", "Conditional p", "right", 3))
     rows = tuple((float(a), float(b)) for a, b in zip(expected, values, strict=True))
-    alt = f"{record.method}: conditional p-values of {plural(m, which)} against uniform ones; estimate {told}."
+    alt = (
+        f"{record.method}: conditional p-values of {plural(m, which)} against uniform ones; estimate {told}."
+    )
     twin = Table("p-uniform-twin", record.method, columns, rows)
     return Layout("p-uniform", record.method, alt, width, height, (*items, *foot), twin)
 

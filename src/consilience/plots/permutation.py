@@ -84,7 +84,10 @@ def permutation_range(record: PermutationInterval) -> Layout:
     known = [abs(x - record.estimate) for x in (record.low, record.high) if np.isfinite(x)]
     far = 4 * max([*known, 0.25 * abs(record.estimate), 1e-9])
     low, high = max(record.low, record.estimate - far), min(record.high, record.estimate + far)
-    columns = (PanelColumn("name", "Coefficient"), PanelColumn("value", f"Estimate [{level}]", "right", "right"))
+    columns = (
+        PanelColumn("name", "Coefficient"),
+        PanelColumn("value", f"Estimate [{level}]", "right", "right"),
+    )
     row = PanelRow("item", (record.name, text), record.estimate, low, high, marker="circle")
     rule = f"Values that the permutation test does not reject at {100 * (1 - record.level):g}%"
     notes = [f"{rule}. {_arrangements(record)}."]

@@ -52,6 +52,13 @@ from .p_values import p_curve_figure, p_uniform_figure, z_curve_figure
 from .permutation import permutation_distribution, permutation_range
 from .raster import figure_png
 from .refitted import cumulative_forest, leave_one_out_forest
+from .resampled import (
+    bootstrap_distributions,
+    jackknife_runs,
+    selection_distributions,
+    wild_distribution,
+    wild_p_values,
+)
 from .residual_plots import (
     KINDS,
     baujat_plot,
@@ -59,13 +66,6 @@ from .residual_plots import (
     quantiles_plot,
     radial_plot,
     residuals_plot,
-)
-from .resampled import (
-    bootstrap_distributions,
-    jackknife_runs,
-    selection_distributions,
-    wild_distribution,
-    wild_p_values,
 )
 from .selection import corrected_effects, selection_function, significance_funnel
 from .specification_curve import specification_curve

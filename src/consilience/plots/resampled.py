@@ -142,15 +142,19 @@ def jackknife_runs(record: Jackknife) -> Layout:
         TableColumn("label", record.by),
         *(TableColumn(f"q{j}", name, "right", 3) for j, name in enumerate(record.names)),
     )
-    rows = tuple((label, *map(float, record.left_out[i])) for i, label in enumerate(record.labels))
-    twin = Table("jackknife-twin", title, columns, rows)
+    rows: list[tuple[Cell, ...]] = [
+        (label, *map(float, record.left_out[i])) for i, label in enumerate(record.labels)
+    ]
+    twin = Table("jackknife-twin", title, columns, tuple(rows))
     alt = f"Jackknife of {plural(len(record.labels), record.by)}: {told}."
     return Layout("jackknife", title, alt, width, height, (*items, *foot), twin)
 
 
 def _span(values: np.ndarray) -> str:
     found = values[np.isfinite(values)]
-    return f"from {number(float(found.min()), 3)} to {number(float(found.max()), 3)}" if len(found) else "none"
+    return (
+        f"from {number(float(found.min()), 3)} to {number(float(found.max()), 3)}" if len(found) else "none"
+    )
 
 
 def _run(record: Jackknife, j: int, top: float) -> list[Item]:
@@ -205,9 +209,7 @@ def wild_distribution(record: WildBootstrap) -> Layout:
     )
     name = "Cluster wild bootstrap"
     twin = Table("wild-twin", name, columns, ((record.statistic, record.p_value, *quantiles),))
-    return Layout(
-        "wild-bootstrap", name, f"{record.name}: {title}.", width, height, (*items, *foot), twin
-    )
+    return Layout("wild-bootstrap", name, f"{record.name}: {title}.", width, height, (*items, *foot), twin)
 
 
 def wild_p_values(record: WildInterval) -> Layout:
@@ -220,9 +222,7 @@ def wild_p_values(record: WildInterval) -> Layout:
     items: list[Item] = []
     level = plane.y.at(alpha)
     items.append(Line(((plane.x.start, level), (plane.x.end, level)), "muted", 0.7, (3.0, 2.2)))
-    items.append(
-        Line(tuple((plane.x.at(a), plane.y.at(b)) for a, b in zip(x, p, strict=True)), "mark", 1.6)
-    )
+    items.append(Line(tuple((plane.x.at(a), plane.y.at(b)) for a, b in zip(x, p, strict=True)), "mark", 1.6))
     items += vertical_line(plane, 0.0)
     for limit in (record.low, record.high):
         if np.isfinite(limit):

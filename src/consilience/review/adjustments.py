@@ -106,7 +106,9 @@ def pool_selection_model(data: Sequence[Effects], spec: Spec) -> Pooled:
     Its heterogeneity is estimated by its own likelihood (none in an equal-effects specification), its limits are normal ones,
     cluster-robust where trials have several effects: the estimator and the test of the specification play no part.
     """
-    plain = Spec(() if spec.method == "EE" else (Intercept(("row",)),), "EE" if spec.method == "EE" else "ML", "z")
+    plain = Spec(
+        () if spec.method == "EE" else (Intercept(("row",)),), "EE" if spec.method == "EE" else "ML", "z"
+    )
     plain = replace(plain, level=spec.level)
 
     def selected(effects: Effects) -> Coefficients | str:
@@ -122,7 +124,9 @@ ADJUSTMENTS: Mapping[str, Adjustment] = {
     "none": Adjustment("none", pool_plainly),
     "pet-peese": Adjustment("PET-PEESE", pool_pet_peese, careful=True, regression=True),
     "trim-and-fill": Adjustment("trim and fill", pool_trim_and_fill, careful=True),
-    "selection-model": Adjustment("selection model (3PSM)", pool_selection_model, careful=True, own_model=True),
+    "selection-model": Adjustment(
+        "selection model (3PSM)", pool_selection_model, careful=True, own_model=True
+    ),
 }
 
 

@@ -165,7 +165,9 @@ def joint_sentence(joint: JointTestResult) -> str:
     """What random signs say of the whole curve, in one sentence."""
     chances = [f"p {equals(p_value(one.p_value))}" for one in (joint.median, joint.share)]
     how = "all" if joint.exact else f"{joint.patterns:,} random"
-    error = "" if joint.exact else f"; 95% Monte-Carlo limits {_limits(joint.median)} and {_limits(joint.share)}"
+    error = (
+        "" if joint.exact else f"; 95% Monte-Carlo limits {_limits(joint.median)} and {_limits(joint.share)}"
+    )
     return (
         f"If no trial had an effect, chance alone would give a median this far from zero with {chances[0]}, and this many intervals "
         f"beyond zero with {chances[1]} ({how} patterns of signs of whole trials in {joint.n:,} specifications{error})."

@@ -62,9 +62,7 @@ def run_job(job: Job) -> Means:
             else None
             for i, e in enumerate(job.data)
         ]
-    reason = [
-        "" if ok else (told[i] if told else _refusal(job, i)) for i, ok in enumerate(fitted.tolist())
-    ]
+    reason = ["" if ok else (told[i] if told else _refusal(job, i)) for i, ok in enumerate(fitted.tolist())]
     return Means(numbers, tuple(reason), tuple(parts))
 
 

@@ -49,15 +49,8 @@ def z_curve(
     check_effects(effects, taken.design)
     z = np.abs(effects.y) / np.sqrt(effects.v)
     cut = float(normal_isf(significance / 2))
-    inside = z[(z > cut) & (z <= HIGHEST)]
-    extreme = int(np.sum(z > HIGHEST))
+    inside, extreme = _significant(z, cut)
     m = len(inside) + extreme
-    if m < FEWEST:
-        raise InputError(
-            f"{m} results are significant; a z-curve needs at least {FEWEST}.",
-            code="too-few-effects",
-            advice="Use a selection model or p-uniform*.",
-        )
     with one_blas_thread():
         fitted = _weights(inside, cut, np.ones((1, len(inside))))
         spread = _resampled(inside, m, cut, rng=rng, replicates=replicates)
@@ -83,10 +76,24 @@ def z_curve(
         level=level,
         replicates=replicates,
         optimum=Optimum(
-            "converged" if fitted.steps < MOST_STEPS else "stopped", fitted.steps, score=float(fitted.gap[0] / m)
+            "converged" if fitted.steps < MOST_STEPS else "stopped",
+            fitted.steps,
+            score=float(fitted.gap[0] / m),
         ),
         notes=_notes(effects, m),
     )
+
+
+def _significant(z: np.ndarray, cut: float) -> tuple[np.ndarray, int]:
+    """The |z| between the critical value and `HIGHEST`, and the number beyond; raises where there are too few."""
+    inside, extreme = z[(z > cut) & (z <= HIGHEST)], int(np.sum(z > HIGHEST))
+    if len(inside) + extreme < FEWEST:
+        raise InputError(
+            f"{len(inside) + extreme} results are significant; a z-curve needs at least {FEWEST}.",
+            code="too-few-effects",
+            advice="Use a selection model or p-uniform*.",
+        )
+    return inside, extreme
 
 
 def _folded(z: np.ndarray) -> np.ndarray:
@@ -128,8 +135,9 @@ def _weights(z: np.ndarray, cut: float, counts: np.ndarray) -> _Weights:
     pairs = (density[:, :, None] * density[:, None, :]).reshape(len(z), -1)
     n = np.maximum(counts.sum(axis=1), 1.0)
     w, u = np.full((len(counts), size), 1 / size), np.tile(n[:, None], (1, size))
-    step = 0
-    for step in range(1, MOST_STEPS + 1):
+    steps = 0
+    while steps < MOST_STEPS:
+        steps += 1
         ratio = counts / (w @ density.T)
         gradient = ratio @ density - n[:, None]
         gap = (w * u).sum(axis=1)
@@ -145,7 +153,7 @@ def _weights(z: np.ndarray, cut: float, counts: np.ndarray) -> _Weights:
         u = u + _inside(u, turn) * turn
     shares = w / w.sum(axis=1, keepdims=True)
     loglik = (counts * np.log(shares @ density.T)).sum(axis=1)
-    return _Weights(shares, loglik, (w * u).sum(axis=1), step)
+    return _Weights(shares, loglik, (w * u).sum(axis=1), steps)
 
 
 def _inside(at: np.ndarray, move: np.ndarray) -> np.ndarray:
