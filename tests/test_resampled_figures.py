@@ -129,7 +129,7 @@ def test_the_limit_curve_meets_the_top_at_the_adjusted_effect() -> None:
     zero = next(
         i
         for i in layout.items
-        if isinstance(i, Line) and i.tone == "ink" and len(set(p[0] for p in i.points)) == 1
+        if isinstance(i, Line) and i.tone == "ink" and len({p[0] for p in i.points}) == 1
     )
     pooled = next(
         i for i in layout.items if isinstance(i, Line) and i.tone == "summary" and len(i.points) == 2
