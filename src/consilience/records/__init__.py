@@ -50,7 +50,16 @@ from .influence import (
     Refitted,
     Residuals,
 )
-from .multiverse import AlternativeSummary, Contribution, Dimension, Movement, MultiverseResult, Support
+from .multiverse import (
+    AlternativeSummary,
+    Contribution,
+    Dimension,
+    JointTest,
+    JointTestResult,
+    Movement,
+    MultiverseResult,
+    Support,
+)
 from .note import Note
 from .permutation import PermutationInterval, PermutationTest
 from .plan import (
@@ -109,6 +118,8 @@ __all__ = [
     "Intercept",
     "Interval",
     "Jackknife",
+    "JointTest",
+    "JointTestResult",
     "Known",
     "LeaveOneOut",
     "MethodCalibration",
