@@ -7,7 +7,7 @@ and every division of it between the terms.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,11 +18,14 @@ from ..records.fit import OptimumStatus
 from .build import Setup
 from .climb_lanes import climb_lanes
 from .dense import DenseLayout
+from .ending import End, least_curvature, limits, status_of, tally
 from .gaussian import Evaluation, Problem, evaluate
 from .lanes import has_lanes, lane_model
-from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, maximise
+from .null_space import unknown
+from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, deviations, highest, maximise
 from .terms import SHAPES, RandomTerm
 
+SURELY = 1e-6  # smallest scaled curvature from which the data tell every parameter
 FLAT = 1e-9  # visible share of a parameter below which the fixed part hides it
 MOST_LANES, MOST_RANKED = 8, 40  # climbs at once, chosen from so many of the highest starting points
 MANY_ROWS = 20_000  # beyond this the likelihood is as good as unimodal and one climb is enough
@@ -36,7 +39,8 @@ class Solution:
     estimated, (index, reason).
 
     information : (q, q) negative Hessian at theta (its average form where the exact one is dear); NaN for what is given or
-        at a bound. unseen : correlations of which the data say nothing, by name.
+        at a bound. unseen : correlations of which the data say nothing, mixed : components of which they tell only
+        combinations, by name.
     """
 
     theta: np.ndarray
@@ -45,6 +49,8 @@ class Solution:
     hidden: Hidden
     information: np.ndarray
     unseen: tuple[str, ...] = ()
+    mixed: tuple[tuple[str, ...], ...] = ()
+    expected: np.ndarray | None = None
 
 
 def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> Solution:
@@ -58,8 +64,47 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     ------
     InputError ``singular`` if the covariance of the effects is singular whatever the components are.
     """
+    if method == "EE":
+        return _solve(setup, (), method=method, start=None)
+    hidden = hidden_parameters(setup)
+    found = _solve(setup, hidden, method=method, start=start)
+    if not _doubtful(setup, found, method=method):
+        return found
+    lost = unknown(setup, _estimated(setup, hidden))
+    if lost.zero:
+        hidden = tuple(sorted((*hidden, *lost.zero)))
+        found = _solve(setup, hidden, method=method, start=start)
+    if not (lost.unseen or lost.mixed):
+        return found
+    unseen = tuple(dict.fromkeys((*found.unseen, *lost.unseen)))
+    ended = found.optimum.status
+    optimum = replace(found.optimum, status="stopped" if ended == "stopped" else "not-identified")
+    return replace(found, optimum=optimum, unseen=unseen, mixed=lost.mixed)
+
+
+def _estimated(setup: Setup, hidden: Hidden) -> np.ndarray:
+    """(q,) parameters that are neither given nor hidden."""
+    free = np.isnan(setup.problem.fixed)
+    free[[i for i, _ in hidden]] = False
+    return free
+
+
+def _doubtful(setup: Setup, found: Solution, *, method: Method) -> bool:
+    """May there be components that the data do not tell? Not where the maximum is strict in all parameters, nor where all
+    expected informations on variances are independent."""
+    free = _estimated(setup, found.hidden)
+    if not free.any():
+        return False
+    if not np.isnan(found.information.diagonal()[free]).any():
+        return not found.optimum.curvature > SURELY
+    if found.expected is None or method != "REML":
+        return True
+    part = found.expected[np.ix_(free, free)]
+    return not (part.diagonal() > 0).all() or not least_curvature(part) > SURELY
+
+
+def _solve(setup: Setup, hidden: Hidden, *, method: Method, start: np.ndarray | None) -> Solution:
     problem, reml = setup.problem, method == "REML"
-    hidden = () if method == "EE" else hidden_parameters(setup)
     fixed = problem.fixed.copy()
     nothing = np.isnan(fixed) if method == "EE" else np.isin(np.arange(len(fixed)), [i for i, _ in hidden])
     fixed[nothing] = np.clip(0.0, problem.lower, problem.upper)[nothing]
@@ -70,7 +115,8 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         at = _existing(evaluate(problem, fixed, reml=reml))
         status: OptimumStatus = "not-identified" if hidden else "fixed"
         return Solution(fixed, at, Optimum(status), hidden, np.full((len(fixed),) * 2, np.nan))
-    best, climbs = (_search_lanes if has_lanes(problem) else _search)(setup, box, start=start, reml=reml)
+    ends = (_search_lanes if has_lanes(problem) else _search)(setup, box, start=start, reml=reml)
+    best = highest(ends)
     if best is None:
         _existing(None)
         raise AssertionError
@@ -80,11 +126,43 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         if isinstance(found, Evaluation)
         else _existing(evaluate(problem, best.theta, reml=reml, derivatives=False))
     )
-    unseen = _unseen(setup)
-    bound = bool(best.at_bound.any()) or _singular(setup, best.theta)
-    status = ending(score=best.score, unknown=bool(hidden or unseen), at_bound=bound)
-    optimum = Optimum(status, best.iterations, best.score, climbs)
-    return Solution(best.theta, full, optimum, hidden, _information(best, free), unseen)
+    gone = {i for i, _ in hidden}
+    unseen = _unseen(setup, gone)
+    at_limit = limits(setup, best.theta, free)
+    status = status_of(score=best.score, unknown=bool(hidden or unseen), at_limit=bool(at_limit))
+    optimum = _optimum(status, ends, best, at_limit=at_limit)
+    return Solution(
+        best.theta, full, optimum, hidden, _information(best, free), unseen, expected=_expected(setup, best)
+    )
+
+
+def _optimum(status: OptimumStatus, ends: list[Maximum], best: Maximum, *, at_limit: tuple[str, ...]) -> Optimum:
+    """The record of a search from all that it found."""
+    chosen = next(number for number, one in enumerate(ends) if one is best)
+    every = [
+        End(
+            one.theta,
+            one.evaluation.loglik,
+            deviations(one.evaluation),
+            least_curvature(_information(one, ~one.at_bound)),
+            one.score,
+            one.climbs,
+            one.passed,
+        )
+        for one in ends
+    ]
+    climbs, reached, maxima, lead = tally(every, chosen)
+    return Optimum(
+        status, best.iterations, best.score, climbs, reached, maxima, lead, every[chosen].curvature, at_limit
+    )
+
+
+def _expected(setup: Setup, best: Maximum) -> np.ndarray | None:
+    """(q, q) tr(P dM P dM) where all terms are linear and the observed information is at hand."""
+    at = best.evaluation
+    if at.observed is None or not all(term.structure.linear for term in setup.terms):
+        return None
+    return np.asarray(2.0 * (2.0 * at.information - at.observed))
 
 
 def _information(best: Maximum, free: np.ndarray) -> np.ndarray:
@@ -97,8 +175,8 @@ def _information(best: Maximum, free: np.ndarray) -> np.ndarray:
     return result
 
 
-def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> tuple[Maximum | None, int]:
-    """The best maximum and the number of climbs, one climb after the other."""
+def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> list[Maximum]:
+    """The maxima that were found, one climb after the other."""
     problem = setup.problem
 
     def objective(theta: np.ndarray, derivatives: bool) -> Evaluation | None:
@@ -107,7 +185,7 @@ def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> 
     if start is not None:
         best = climb(objective, start, box)
         if best is not None and best.score <= SCORE_TOLERANCE:
-            return best, 1
+            return [best]
     points = starting_points(setup, box)
     values = _scan(problem, points, objective=objective, reml=reml)
     return maximise(
@@ -117,7 +195,7 @@ def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> 
 
 def _search_lanes(
     setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool
-) -> tuple[Maximum | None, int]:
+) -> list[Maximum]:
     """The same with all climbs at once."""
     problem = setup.problem
     assert isinstance(problem.layout, DenseLayout)
@@ -125,15 +203,11 @@ def _search_lanes(
     if start is not None:
         found = climb_lanes(model, start[None], box)
         if found and found[0].score <= SCORE_TOLERANCE:
-            return found[0], 1
+            return found[:1]
     points = starting_points(setup, box)
     ranked = _ranked(setup, box, points, model.loglik(points))[:MOST_RANKED]
     starts = ranked[_apart(model.coordinates(ranked))] if len(ranked) else ranked
-    best: Maximum | None = None
-    for one in climb_lanes(model, starts, box) if len(starts) else ():
-        if best is None or one.evaluation.loglik > best.evaluation.loglik + 1e-10:
-            best = one
-    return best, len(starts)
+    return climb_lanes(model, starts, box) if len(starts) else []
 
 
 def _apart(g: np.ndarray) -> list[int]:
@@ -164,28 +238,6 @@ def _most_climbs(problem: Problem, box: Box) -> int:
     if problem.k > MANY_ROWS:
         return 1
     return 3 if problem.k > 200 or box.free.sum() > 2 else 6
-
-
-def ending(*, score: float, unknown: bool, at_bound: bool) -> OptimumStatus:
-    """How a search ended. score : scaled, at its end; unknown : do the data say nothing on a component?"""
-    if score > SCORE_TOLERANCE:
-        return "stopped"
-    if unknown:
-        return "not-identified"
-    return "boundary" if at_bound else "converged"
-
-
-def _singular(setup: Setup, theta: np.ndarray) -> bool:
-    """Is the covariance of correlated random effects singular: a variance of zero or a correlation of one?"""
-    start = 0
-    for term in setup.terms:
-        stop = start + len(term.parameters)
-        if not term.structure.linear:
-            values = np.linalg.eigvalsh(term.structure.evaluate(theta[start:stop])[0])
-            if values[0] <= 1e-9 * max(float(values[-1]), 1e-300):
-                return True
-        start = stop
-    return False
 
 
 def hidden_parameters(setup: Setup) -> Hidden:
@@ -224,14 +276,21 @@ def _pairs(term: RandomTerm) -> int:
     return len(term.levels) * (len(term.levels) - 1) // 2
 
 
-def _unseen(setup: Setup) -> tuple[str, ...]:
-    """Correlations of an unstructured matrix without information in the data, by the names that the result gives them."""
-    return tuple(
-        f"{term.name}: {a}, {b}"
-        for term in setup.terms
-        if len(term.parameters) > len(term.levels) and not _is_shape(term)
-        for a, b in term.apart()
-    )
+def _unseen(setup: Setup, gone: set[int]) -> tuple[str, ...]:
+    """Correlations of an unstructured matrix without information in the data, by the names that the result gives them; not
+    those of levels whose variance is `gone`."""
+    result: list[str] = []
+    start = 0
+    for term in setup.terms:
+        if len(term.parameters) > len(term.levels) and not _is_shape(term):
+            rows, columns = np.tril_indices(len(term.levels))
+            variances = start + (
+                np.flatnonzero(rows == columns) if term.structure.mirrors is not None else np.arange(len(term.levels))
+            )
+            lost = {level for level, i in zip(term.levels, variances.tolist(), strict=True) if i in gone}
+            result += [f"{term.name}: {a}, {b}" for a, b in term.apart() if not {a, b} & lost]
+        start += len(term.parameters)
+    return tuple(result)
 
 
 def starting_points(setup: Setup, box: Box) -> np.ndarray:

@@ -9,14 +9,17 @@ import numpy as np
 from ..records import Optimum
 from . import multistart
 from .build import Setup
+from .ending import End, least_curvature, status_of, tally
 from .gaussian import Evaluation, Problem
-from .multistart import Method, Solution, ending, hidden_parameters
+from .multistart import SURELY, Method, Solution, hidden_parameters
 from .nested import NestedLayout
-from .nested_batch import NestedBatch, surely_seen
+from .nested_batch import NestedBatch, lanes_at, slopes_at, surely_seen
 from .nested_climb import Peak, climb_one
 from .nested_grid import between_points, grid_values, peaks, starting_grid
+from .null_space import Unknown, unknown
 from .optimise import SCORE_TOLERANCE
 
+NAN = float("nan")
 PLACES = {"row": 0, "study": 1}
 
 
@@ -38,6 +41,21 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     if one is None or method == "EE":
         return multistart.solve(setup, method=method, start=start)
     hidden = _hidden(setup, one)
+    found = _solve(setup, one, hidden, method=method, start=start)
+    if found is None:
+        return multistart.solve(setup, method=method, start=start)
+    lost = _lost(setup, one, found, reml=method == "REML")
+    if not lost.zero:
+        return found
+    hidden = tuple(sorted((*hidden, *lost.zero)))
+    again = _solve(setup, one, hidden, method=method, start=start)
+    return multistart.solve(setup, method=method, start=start) if again is None else again
+
+
+def _solve(
+    setup: Setup, one: _One, hidden: multistart.Hidden, *, method: Method, start: np.ndarray | None
+) -> Solution | None:
+    """The maximum with the hidden parameters at zero; None where the general search must do it."""
     fixed = setup.problem.fixed.copy()
     fixed[[i for i, _ in hidden]] = 0.0
     free = np.isnan(fixed)
@@ -51,17 +69,41 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
             given += np.bincount(places, np.where(free, start, 0.0), minlength=2)
         found = _maximum(one.batch, moving, given, reml=method == "REML", warm=start is not None)
     if found is None:
-        return multistart.solve(setup, method=method, start=start)
-    best, climbs = found
+        return None
+    best, ends = found
     theta = np.where(free, np.array(best.theta)[list(one.places)], fixed)
-    status = ending(score=best.score, unknown=bool(hidden), at_bound=bool((theta[free] <= 0).any()))
-    return Solution(
-        theta,
-        _evaluation(one, best, theta),
-        Optimum(status, best.steps, best.score, climbs),
-        hidden,
-        _information(best, one.places, free),
-    )
+    zeros = tuple(f'the variance "{setup.parameters[i].name}" is 0' for i in np.flatnonzero(free & (theta <= 0)))
+    information = _information(best, one.places, free)
+    status = status_of(score=best.score, unknown=bool(hidden), at_limit=bool(zeros))
+    curvature = least_curvature(information)
+    told = (len(ends), 1, 1, NAN) if len(ends) == 1 else _told(ends, best)
+    optimum = Optimum(status, best.steps, best.score, *told, curvature, zeros)
+    return Solution(theta, _evaluation(one, best, theta), optimum, hidden, information)
+
+
+def _told(ends: list[Peak], best: Peak) -> tuple[int, int, int, float]:
+    """Climbs, how many reached the best, distinct maxima, and what is between the best and the next."""
+    every = [
+        End(np.array(p.theta), p.loglik, np.sqrt(p.slopes.average[0].diagonal()), NAN, p.score) for p in ends
+    ]
+    return tally(every, next(i for i, p in enumerate(ends) if p is best))
+
+
+def _lost(setup: Setup, one: _One, found: Solution, *, reml: bool) -> Unknown:
+    """What the data do not tell of the two variances: with their expected informations proportional, one sum of them."""
+    free = np.isnan(setup.problem.fixed)
+    free[[i for i, _ in found.hidden]] = False
+    if free.sum() < 2:
+        return Unknown()
+    at = found.evaluation
+    average, observed = at.information, at.observed
+    if not reml or observed is None:
+        theta = np.zeros(2)
+        np.add.at(theta, list(one.places), found.theta)
+        slopes = slopes_at(lanes_at(one.batch, theta[None], reml=True), reml=True)
+        average, observed = slopes.average[0], slopes.observed[0]
+    (a, c), (_, b) = (2.0 * average - observed).tolist()
+    return Unknown() if a * b - c * c > SURELY * a * b else unknown(setup, free)
 
 
 def _one(problem: Problem) -> _One | None:
@@ -93,22 +135,25 @@ def _hidden(setup: Setup, one: _One) -> multistart.Hidden:
 
 def _maximum(
     batch: NestedBatch, free: tuple[bool, bool], first: np.ndarray, *, reml: bool, warm: bool
-) -> tuple[Peak, int] | None:
-    """The highest maximum and how many climbs it took; from `first` alone where that is a warm start and works."""
+) -> tuple[Peak, list[Peak]] | None:
+    """The highest maximum and all that were found; from `first` alone where that is a warm start and works."""
     if warm:
         found = climb_one(batch, (float(first[0]), float(first[1])), free=free, reml=reml)
         if found is not None and found.score <= SCORE_TOLERANCE:
-            return found, 1
+            return found, [found]
     a, b = starting_grid(batch, np.array(free), first[None])
     values = grid_values(batch, a, b, reml=reml)
     _, i, j = peaks(values)
-    best = None
+    best, every = None, []
     for place in zip(i.tolist(), j.tolist(), strict=True):
         start = between_points(values[0], a[0], b[0], place)
         found = climb_one(batch, start, free=free, reml=reml)
-        if found is not None and (best is None or found.loglik > best.loglik + 1e-10):
+        if found is None:
+            continue
+        every.append(found)
+        if best is None or found.loglik > best.loglik + 1e-10:
             best = found
-    return None if best is None else (best, len(i))
+    return None if best is None else (best, every)
 
 
 def _evaluation(one: _One, best: Peak, theta: np.ndarray) -> Evaluation:

@@ -10,6 +10,7 @@ from ..likelihood.gaussian import LOG_2PI, Evaluation, evaluate
 from ..records import Components, FitStatistics, Heterogeneity
 
 NAN = float("nan")
+MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estimates of other programs may sit at another."
 
 
 def named_components(setup: Setup, theta: np.ndarray) -> Components:

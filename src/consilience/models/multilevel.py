@@ -13,6 +13,7 @@ from ..likelihood.multistart import Method, Solution
 from ..likelihood.nested_solve import solve
 from ..records import Design, Effects, Fit, Note, Spec
 from .levels import (
+    MODES_NOTE,
     fit_statistics,
     heterogeneity_by_level,
     named_components,
@@ -64,13 +65,23 @@ def _search_notes(solution: Solution) -> tuple[Note, ...]:
     notes = [
         Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.")
         for _, reason in solution.hidden
+        if reason
     ]
+    for names in solution.mixed:
+        named = ", ".join(f'"{name}"' for name in names)
+        message = f"The data tell only combinations of these components, not each: {named}."
+        advice = "Their values are arbitrary, and standard errors may depend on them; leave out a term or give a value."
+        notes.append(Note("not-identified", "warning", message, advice))
     if solution.unseen:
         named = "; ".join(solution.unseen)
-        message = f"No outer level has both, so the data say nothing on the correlation of {named}."
+        message = f"The data say nothing on the correlation of {named}: no outer level has both, or the coefficients hide it."
         notes.append(
             Note("correlation-not-identified", "warning", message, "Its value is arbitrary; the rest is not.")
         )
+    if solution.optimum.maxima > 1:
+        optimum = solution.optimum
+        message = f"{MODES_NOTE.format(n=optimum.maxima)} The next is lower by {optimum.lead:.2g} in log-likelihood."
+        notes.append(Note("several-maxima", "info", message))
     if solution.optimum.status == "stopped":
         score = solution.optimum.score
         notes.append(Note("search-stopped", "warning", f"{solution.optimum.help} Scaled score {score:.2g}."))

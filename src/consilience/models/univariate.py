@@ -14,9 +14,9 @@ from ..likelihood.batch_fit import BatchFit
 from ..likelihood.moments import MOMENTS
 from ..records import Components, Design, Effects, Fit, FitStatistics, Intercept, Note, Optimum, Spec
 from ..records.fit import OptimumStatus
+from .levels import MODES_NOTE
 
 ITERATED = ("SJIT", "PM", "PMM", "EB", "DLIT", "GENQM")
-MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estimates of other programs may sit at another."
 
 
 def is_univariate(effects: Effects, spec: Spec) -> bool:

@@ -132,6 +132,8 @@ def _(record: Fit) -> str:
         f"Log-likelihood {number(fit.loglik, 3)}; Q({number(float(het.df), 0)}) = {number(het.q)}; "
         f"I² = {number(het.i2, 1)}%; H² = {number(het.h2)}.",
     ]
+    if fit.optimum.search:
+        lines.append(fit.optimum.search)
     parts = [_lines(*lines), to_text(coefficients_table(fit), width=WIDTH)]
     if fit.components.names:
         parts.append(to_text(components_table(fit), width=WIDTH))
