@@ -179,6 +179,9 @@ def _solved(state: _State, information: np.ndarray) -> tuple[np.ndarray, np.ndar
     scaled = information * (scale[:, :, None] * scale[:, None, :])
     still = np.nonzero(scale == 0)
     scaled[still[0], still[1], still[1]] = 1.0
+    lost = ~np.isfinite(scaled).all(axis=(1, 2))  # no step leads out of where the derivatives are no numbers
+    if lost.any():
+        scaled[lost], scale[lost] = np.eye(scaled.shape[1]), 0.0
     values, vectors = np.linalg.eigh(scaled)
     positive = values[:, 0] > 0
     values = np.abs(values)

@@ -25,6 +25,7 @@ from .null_space import unknown
 from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, deviations, highest, maximise
 from .terms import SHAPES, RandomTerm
 
+SINGULAR = 1e-13  # smallest eigenvalue of a correlation matrix that is zero but for rounding
 SURELY = 1e-6  # smallest scaled curvature from which the data tell every parameter
 FLAT = 1e-9  # visible share of a parameter below which the fixed part hides it
 MOST_LANES, MOST_RANKED = 8, 40  # climbs at once, chosen from so many of the highest starting points
@@ -68,6 +69,8 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         return _solve(setup, (), method=method, start=None)
     hidden = hidden_parameters(setup)
     found = _solve(setup, hidden, method=method, start=start)
+    if found.optimum.status == "stopped" and _always_singular(setup):
+        _existing(None)
     if not _doubtful(setup, found, method=method):
         return found
     lost = unknown(setup, _estimated(setup, hidden))
@@ -80,6 +83,18 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     ended = found.optimum.status
     optimum = replace(found.optimum, status="stopped" if ended == "stopped" else "not-identified")
     return replace(found, optimum=optimum, unseen=unseen, mixed=lost.mixed)
+
+
+def _always_singular(setup: Setup) -> bool:
+    """Is the covariance of the effects singular (by its scaled blocks) at ordinary components, and so at all?"""
+    problem = setup.problem
+    seeds = np.array([parameter.seed for parameter in setup.parameters])
+    probe = np.where(np.isnan(problem.fixed), np.clip(seeds, problem.lower, problem.upper), problem.fixed)
+    for _, m in problem.layout.covariances(probe):
+        size = np.sqrt(np.maximum(np.diagonal(m, axis1=1, axis2=2), 1e-300))
+        if np.linalg.eigvalsh(m / size[:, :, None] / size[:, None, :])[:, 0].min() < SINGULAR:
+            return True
+    return False
 
 
 def _estimated(setup: Setup, hidden: Hidden) -> np.ndarray:

@@ -84,7 +84,8 @@ def _solve(
 def _told(ends: list[Peak], best: Peak) -> tuple[int, int, int, float]:
     """Climbs, how many reached the best, distinct maxima, and what is between the best and the next."""
     every = [
-        End(np.array(p.theta), p.loglik, np.sqrt(p.slopes.average[0].diagonal()), NAN, p.score) for p in ends
+        End(np.array(p.theta), p.loglik, np.sqrt(np.abs(p.slopes.average[0].diagonal())), NAN, p.score)
+        for p in ends
     ]
     return tally(every, next(i for i, p in enumerate(ends) if p is best))
 

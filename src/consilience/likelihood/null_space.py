@@ -125,6 +125,7 @@ def _products(setup: Setup, parts: list[Component]) -> tuple[np.ndarray, np.ndar
     products, whole = [], []
     for one in parts:
         moved = one.term.times(one.slope, np.concatenate([inside, z], axis=1))
+        moved = moved / max(float(np.abs(moved).max()), 1e-300)
         part = moved[:, :count] - q @ (q.T @ moved[:, :count])
         products.append((part - q @ (q.T @ part)).ravel())
         whole.append(float((moved[:, count:] ** 2).sum()))

@@ -78,7 +78,7 @@ class Box:
 
 def deviations(evaluation: Point) -> np.ndarray:
     """(q,) standard deviation of each score: the square root of the curvature to be expected there."""
-    return np.asarray(np.sqrt(np.diag(evaluation.information) + np.abs(np.diag(evaluation.curvature))))
+    return np.asarray(np.sqrt(np.abs(np.diag(evaluation.information)) + np.abs(np.diag(evaluation.curvature))))
 
 
 def scaled_score(evaluation: Point, moving: np.ndarray) -> float:

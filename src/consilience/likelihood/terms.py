@@ -236,7 +236,10 @@ def _known_levels(effects: Effects, by: str, labels: tuple[str, ...], given: np.
 
 def _check_relation(term: Known) -> None:
     """A known correlation must be positive semi-definite."""
-    values = np.linalg.eigvalsh(np.asarray(term.matrix, dtype=float))
+    matrix = np.asarray(term.matrix, dtype=float)
+    if not matrix.any():
+        raise InputError(f'The matrix between the levels of "{term.by}" is zero.', code="not-positive-definite")
+    values = np.linalg.eigvalsh(matrix)
     if values[0] < -1e-8 * max(float(values[-1]), 0.0):
         raise InputError(
             f'The matrix between the levels of "{term.by}" is no correlation matrix: its smallest eigenvalue is '

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..inference.coefficients import coefficient_table
@@ -21,6 +23,9 @@ from .levels import (
     without_heterogeneity,
 )
 
+I2_NOTE = (
+    "I^2 is not defined: sampling variances are zero, or one effect outweighs all others beyond the digits of a number."
+)
 METHODS: dict[str, Method] = {"REML": "REML", "ML": "ML", "EE": "EE"}
 
 
@@ -45,6 +50,9 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
         components = named_components(setup, setup.scale_theta(solution.theta, 1))
         errors = standard_errors(setup, solution.theta, solution.information)
         zero, reml = without_heterogeneity(setup), spec.method == "REML"
+        heterogeneity = heterogeneity_by_level(setup, components, zero)
+        if np.isnan(heterogeneity.i2) and heterogeneity.df > 0:
+            notes = (*notes, Note("i2-undefined", "info", I2_NOTE))
         statistics = fit_statistics(setup, solution.evaluation, reml=reml, rss=working.rss, zero=zero)
         return Fit(
             spec=spec,
@@ -52,7 +60,7 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
             design=design,
             coefficients=coefficients,
             components=replace(components, se=errors),
-            heterogeneity=heterogeneity_by_level(setup, components, zero),
+            heterogeneity=heterogeneity,
             loglik=statistics["REML" if reml else "ML"].loglik,
             optimum=solution.optimum,
             notes=(*_search_notes(solution), *notes),
@@ -78,7 +86,7 @@ def _search_notes(solution: Solution) -> tuple[Note, ...]:
         notes.append(
             Note("correlation-not-identified", "warning", message, "Its value is arbitrary; the rest is not.")
         )
-    if solution.optimum.maxima > 1:
+    if solution.optimum.maxima > 1 and solution.optimum.status != "stopped":
         optimum = solution.optimum
         message = f"{MODES_NOTE.format(n=optimum.maxima)} The next is lower by {optimum.lead:.2g} in log-likelihood."
         notes.append(Note("several-maxima", "info", message))
