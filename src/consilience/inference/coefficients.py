@@ -58,7 +58,11 @@ def coefficient_table(
         level=spec.level,
         method=reference.method,
     )
-    return table, _omnibus(working, design, reference), (*reference.notes, *_without_test(table, reference, design))
+    return (
+        table,
+        _omnibus(working, design, reference),
+        (*reference.notes, *_without_test(table, reference, design)),
+    )
 
 
 def _without_test(table: Coefficients, reference: Reference, design: Design) -> tuple[Note, ...]:

@@ -65,7 +65,9 @@ def tally(ends: list[End], best: int) -> tuple[int, int, int, float]:
     for number, one in enumerate(ends):
         if number == best or _same(one, top):
             reached += one.climbs
-        elif not one.passed and one.score <= SCORE_TOLERANCE and not any(_same(one, other) for other in maxima):
+        elif (
+            not one.passed and one.score <= SCORE_TOLERANCE and not any(_same(one, other) for other in maxima)
+        ):
             maxima.append(one)
     others = [top.loglik - one.loglik for one in maxima[1:]]
     return climbs, reached, len(maxima), max(min(others), 0.0) if others else math.nan

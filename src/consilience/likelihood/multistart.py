@@ -69,7 +69,7 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         return _solve(setup, (), method=method, start=None)
     hidden = hidden_parameters(setup)
     found = _solve(setup, hidden, method=method, start=start)
-    if found.optimum.status == "stopped" and _always_singular(setup):
+    if found.optimum.status == "stopped" and nearly_singular(setup, _probe(setup), SINGULAR):
         _existing(None)
     if not _doubtful(setup, found, method=method):
         return found
@@ -85,14 +85,18 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     return replace(found, optimum=optimum, unseen=unseen, mixed=lost.mixed)
 
 
-def _always_singular(setup: Setup) -> bool:
-    """Is the covariance of the effects singular (by its scaled blocks) at ordinary components, and so at all?"""
+def _probe(setup: Setup) -> np.ndarray:
+    """(q,) ordinary components: where the covariance is singular there, it always is."""
     problem = setup.problem
     seeds = np.array([parameter.seed for parameter in setup.parameters])
-    probe = np.where(np.isnan(problem.fixed), np.clip(seeds, problem.lower, problem.upper), problem.fixed)
-    for _, m in problem.layout.covariances(probe):
+    return np.where(np.isnan(problem.fixed), np.clip(seeds, problem.lower, problem.upper), problem.fixed)
+
+
+def nearly_singular(setup: Setup, theta: np.ndarray, least: float) -> bool:
+    """Is an eigenvalue of the correlations of a block of effects below `least`?"""
+    for _, m in setup.problem.layout.covariances(theta):
         size = np.sqrt(np.maximum(np.diagonal(m, axis1=1, axis2=2), 1e-300))
-        if np.linalg.eigvalsh(m / size[:, :, None] / size[:, None, :])[:, 0].min() < SINGULAR:
+        if np.linalg.eigvalsh(m / size[:, :, None] / size[:, None, :])[:, 0].min() < least:
             return True
     return False
 
@@ -151,7 +155,9 @@ def _solve(setup: Setup, hidden: Hidden, *, method: Method, start: np.ndarray | 
     )
 
 
-def _optimum(status: OptimumStatus, ends: list[Maximum], best: Maximum, *, at_limit: tuple[str, ...]) -> Optimum:
+def _optimum(
+    status: OptimumStatus, ends: list[Maximum], best: Maximum, *, at_limit: tuple[str, ...]
+) -> Optimum:
     """The record of a search from all that it found."""
     chosen = next(number for number, one in enumerate(ends) if one is best)
     every = [
@@ -208,9 +214,7 @@ def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> 
     )
 
 
-def _search_lanes(
-    setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool
-) -> list[Maximum]:
+def _search_lanes(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> list[Maximum]:
     """The same with all climbs at once."""
     problem = setup.problem
     assert isinstance(problem.layout, DenseLayout)
@@ -271,8 +275,7 @@ def hidden_parameters(setup: Setup) -> Hidden:
         if _is_shape(term) and free[last] and len(term.apart()) == _pairs(term):
             found[last] = f'"{names[last]}": no level of the outer factor has two levels of the inner one'
         start = last + 1
-    seeds = np.array([parameter.seed for parameter in setup.parameters])
-    probe = np.where(free, np.clip(seeds, problem.lower, problem.upper), problem.fixed)
+    probe = _probe(setup)
     visible = [parameter.unit != 2 for parameter in setup.parameters]
     at = None if np.all(visible | ~free) else evaluate(problem, probe, reml=True)
     if at is not None:
@@ -300,7 +303,9 @@ def _unseen(setup: Setup, gone: set[int]) -> tuple[str, ...]:
         if len(term.parameters) > len(term.levels) and not _is_shape(term):
             rows, columns = np.tril_indices(len(term.levels))
             variances = start + (
-                np.flatnonzero(rows == columns) if term.structure.mirrors is not None else np.arange(len(term.levels))
+                np.flatnonzero(rows == columns)
+                if term.structure.mirrors is not None
+                else np.arange(len(term.levels))
             )
             lost = {level for level, i in zip(term.levels, variances.tolist(), strict=True) if i in gone}
             result += [f"{term.name}: {a}, {b}" for a, b in term.apart() if not {a, b} & lost]

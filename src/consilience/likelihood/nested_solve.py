@@ -72,7 +72,9 @@ def _solve(
         return None
     best, ends = found
     theta = np.where(free, np.array(best.theta)[list(one.places)], fixed)
-    zeros = tuple(f'the variance "{setup.parameters[i].name}" is 0' for i in np.flatnonzero(free & (theta <= 0)))
+    zeros = tuple(
+        f'the variance "{setup.parameters[i].name}" is 0' for i in np.flatnonzero(free & (theta <= 0))
+    )
     information = _information(best, one.places, free)
     status = status_of(score=best.score, unknown=bool(hidden), at_limit=bool(zeros))
     curvature = least_curvature(information)

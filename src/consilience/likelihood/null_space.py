@@ -18,7 +18,9 @@ import numpy as np
 from .build import Setup
 from .terms import SHAPES, RandomTerm
 
-UNSEEN = 1e-9  # share of a component's products that the fixed part leaves, below which it hides the component
+UNSEEN = (
+    1e-9  # share of a component's products that the fixed part leaves, below which it hides the component
+)
 ALIKE = 1e-10  # eigenvalue of the products' correlations that is zero but for rounding
 PART = 1e-6  # share of a component in the null space that is none of rounding
 VECTORS = 8  # random vectors beyond one for each component
@@ -146,7 +148,13 @@ def _components(setup: Setup, free: np.ndarray) -> list[Component]:
                 correlation = term.parameters[i].unit == 0 and not term.parameters[i].name.endswith(SHAPES)
                 name = term.parameters[i].name
                 result.append(
-                    Component(name if ":" in name else term.parameters[i].name, term, slopes[i], (start + i,), correlation)
+                    Component(
+                        name if ":" in name else term.parameters[i].name,
+                        term,
+                        slopes[i],
+                        (start + i,),
+                        correlation,
+                    )
                 )
         start = stop
     return result
@@ -176,6 +184,8 @@ def _ordinary(setup: Setup, term: RandomTerm, start: int) -> np.ndarray:
     result = []
     for i, parameter in enumerate(term.parameters, start):
         given = float(setup.problem.fixed[i])
-        seed = 1.5 * max(parameter.seed, *parameter.more) if parameter.name.endswith("range") else parameter.seed
+        seed = (
+            1.5 * max(parameter.seed, *parameter.more) if parameter.name.endswith("range") else parameter.seed
+        )
         result.append(seed if np.isnan(given) else given)
     return np.array(result)

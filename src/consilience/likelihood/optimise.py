@@ -78,7 +78,9 @@ class Box:
 
 def deviations(evaluation: Point) -> np.ndarray:
     """(q,) standard deviation of each score: the square root of the curvature to be expected there."""
-    return np.asarray(np.sqrt(np.abs(np.diag(evaluation.information)) + np.abs(np.diag(evaluation.curvature))))
+    return np.asarray(
+        np.sqrt(np.abs(np.diag(evaluation.information)) + np.abs(np.diag(evaluation.curvature)))
+    )
 
 
 def scaled_score(evaluation: Point, moving: np.ndarray) -> float:
@@ -214,9 +216,7 @@ def _search(
     return None
 
 
-def maximise(
-    objective: Objective, starts: list[np.ndarray], box: Box, *, most_climbs: int
-) -> list[Maximum]:
+def maximise(objective: Objective, starts: list[np.ndarray], box: Box, *, most_climbs: int) -> list[Maximum]:
     """The local maxima that were found, each with the climbs that ended there.
 
     starts : thetas, the most promising first; up to `most_climbs` well-separated ones are climbed from. Ties go to the

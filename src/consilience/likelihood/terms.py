@@ -238,7 +238,9 @@ def _check_relation(term: Known) -> None:
     """A known correlation must be positive semi-definite."""
     matrix = np.asarray(term.matrix, dtype=float)
     if not matrix.any():
-        raise InputError(f'The matrix between the levels of "{term.by}" is zero.', code="not-positive-definite")
+        raise InputError(
+            f'The matrix between the levels of "{term.by}" is zero.', code="not-positive-definite"
+        )
     values = np.linalg.eigvalsh(matrix)
     if values[0] < -1e-8 * max(float(values[-1]), 0.0):
         raise InputError(

@@ -10,8 +10,8 @@ from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..inference.coefficients import coefficient_table
 from ..inference.working import working_model
-from ..likelihood.build import build
-from ..likelihood.multistart import Method, Solution
+from ..likelihood.build import Setup, build
+from ..likelihood.multistart import Method, Solution, nearly_singular
 from ..likelihood.nested_solve import solve
 from ..records import Design, Effects, Fit, Note, Spec
 from .levels import (
@@ -23,9 +23,12 @@ from .levels import (
     without_heterogeneity,
 )
 
-I2_NOTE = (
-    "I^2 is not defined: sampling variances are zero, or one effect outweighs all others beyond the digits of a number."
+SINGULAR = 1e-9  # smallest eigenvalue of the effects' correlations at which rounding decides
+SINGULAR_ADVICE = (
+    "The covariance matrix of the effects is all but singular there, so the likelihood may have no maximum: look for "
+    "sampling variances of zero, correlations of one and repeated effects."
 )
+I2_NOTE = "I^2 is not defined: sampling variances are zero, or one effect outweighs all others beyond the digits of a number."
 METHODS: dict[str, Method] = {"REML": "REML", "ML": "ML", "EE": "EE"}
 
 
@@ -63,13 +66,13 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
             heterogeneity=heterogeneity,
             loglik=statistics["REML" if reml else "ML"].loglik,
             optimum=solution.optimum,
-            notes=(*_search_notes(solution), *notes),
+            notes=(*_search_notes(setup, solution), *notes),
             omnibus=omnibus,
             statistics=statistics,
         )
 
 
-def _search_notes(solution: Solution) -> tuple[Note, ...]:
+def _search_notes(setup: Setup, solution: Solution) -> tuple[Note, ...]:
     notes = [
         Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.")
         for _, reason in solution.hidden
@@ -92,5 +95,7 @@ def _search_notes(solution: Solution) -> tuple[Note, ...]:
         notes.append(Note("several-maxima", "info", message))
     if solution.optimum.status == "stopped":
         score = solution.optimum.score
-        notes.append(Note("search-stopped", "warning", f"{solution.optimum.help} Scaled score {score:.2g}."))
+        message = f"{solution.optimum.help} Scaled score {score:.2g}."
+        singular = nearly_singular(setup, solution.theta, SINGULAR)
+        notes.append(Note("search-stopped", "warning", message, SINGULAR_ADVICE if singular else ""))
     return tuple(notes)

@@ -56,7 +56,8 @@ class Optimum:
     def help(self) -> str:
         """What the status means, and what is at its limit."""
         meaning = OPTIMUM_STATUS[self.status]
-        return f"{meaning} At its limit: {'; '.join(self.limits)}." if self.limits else meaning
+        told = self.limits and self.status != "stopped"
+        return f"{meaning} At its limit: {'; '.join(self.limits)}." if told else meaning
 
     @property
     def search(self) -> str:
@@ -66,7 +67,13 @@ class Optimum:
         words = [f"{self.reached} of {self.starts} climbs ended at this solution"] if self.starts > 1 else []
         words.append(f"largest scaled slope {self.score:.1e}")
         if not math.isnan(self.curvature):
-            kind = "a strict maximum" if self.curvature > STRICT else "flat" if self.curvature >= -STRICT else "a saddle"
+            kind = (
+                "a strict maximum"
+                if self.curvature > STRICT
+                else "flat"
+                if self.curvature >= -STRICT
+                else "a saddle"
+            )
             words.append(f"smallest scaled curvature {self.curvature:.2g} ({kind})")
         return "Search: " + "; ".join(words) + "."
 
