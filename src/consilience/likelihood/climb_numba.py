@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .climb_lanes import BESIDE, FLOOR, HALVINGS
+from .climb_lanes import FLOOR, HALVINGS
 from .lanes import UNSEEN
-from .optimise import AIM, MOST_STEPS, NEAR
+from .optimise import AIM, BESIDE, MOST_STEPS, NEAR
 
 SAFE = 1e-4  # share of a diagonal entry that is left of it, above which no eigenvalue needs a look
 

@@ -22,9 +22,20 @@ from .ending import End, least_curvature, limits, status_of, tally
 from .gaussian import Evaluation, Problem, evaluate
 from .lanes import has_lanes, lane_model
 from .null_space import unknown
-from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, deviations, highest, maximise
+from .optimise import (
+    SCORE_TOLERANCE,
+    Box,
+    Maximum,
+    Objective,
+    climb,
+    deviations,
+    highest,
+    maximise,
+    observed_information,
+)
 from .terms import SHAPES, RandomTerm
 
+NAN = float("nan")
 SINGULAR = 1e-13  # smallest eigenvalue of a correlation matrix that is zero but for rounding
 SURELY = 1e-6  # smallest scaled curvature from which the data tell every parameter
 FLAT = 1e-9  # visible share of a parameter below which the fixed part hides it
@@ -89,7 +100,8 @@ def _probe(setup: Setup) -> np.ndarray:
     """(q,) ordinary components: where the covariance is singular there, it always is."""
     problem = setup.problem
     seeds = np.array([parameter.seed for parameter in setup.parameters])
-    return np.where(np.isnan(problem.fixed), np.clip(seeds, problem.lower, problem.upper), problem.fixed)
+    ordinary = np.clip(seeds, problem.lower, problem.upper)
+    return np.asarray(np.where(np.isnan(problem.fixed), ordinary, problem.fixed))
 
 
 def nearly_singular(setup: Setup, theta: np.ndarray, least: float) -> bool:
@@ -114,7 +126,7 @@ def _doubtful(setup: Setup, found: Solution, *, method: Method) -> bool:
     free = _estimated(setup, found.hidden)
     if not free.any():
         return False
-    if not np.isnan(found.information.diagonal()[free]).any():
+    if not found.optimum.limits and not np.isnan(found.information.diagonal()[free]).any():
         return not found.optimum.curvature > SURELY
     if found.expected is None or method != "REML":
         return True
@@ -149,14 +161,14 @@ def _solve(setup: Setup, hidden: Hidden, *, method: Method, start: np.ndarray | 
     unseen = _unseen(setup, gone)
     at_limit = limits(setup, best.theta, free)
     status = status_of(score=best.score, unknown=bool(hidden or unseen), at_limit=bool(at_limit))
-    optimum = _optimum(status, ends, best, at_limit=at_limit)
+    optimum = _optimum(status, ends, best, free=free, at_limit=at_limit)
     return Solution(
         best.theta, full, optimum, hidden, _information(best, free), unseen, expected=_expected(setup, best)
     )
 
 
 def _optimum(
-    status: OptimumStatus, ends: list[Maximum], best: Maximum, *, at_limit: tuple[str, ...]
+    status: OptimumStatus, ends: list[Maximum], best: Maximum, *, free: np.ndarray, at_limit: tuple[str, ...]
 ) -> Optimum:
     """The record of a search from all that it found."""
     chosen = next(number for number, one in enumerate(ends) if one is best)
@@ -165,7 +177,7 @@ def _optimum(
             one.theta,
             one.evaluation.loglik,
             deviations(one.evaluation),
-            least_curvature(_information(one, ~one.at_bound)),
+            NAN if one.evaluation.observed is None else least_curvature(_information(one, free)),
             one.score,
             one.climbs,
             one.passed,
@@ -181,7 +193,11 @@ def _optimum(
 def _expected(setup: Setup, best: Maximum) -> np.ndarray | None:
     """(q, q) tr(P dM P dM) where all terms are linear and the observed information is at hand."""
     at = best.evaluation
-    if at.observed is None or not all(term.structure.linear for term in setup.terms):
+    if (
+        at.observed is None
+        or np.isnan(at.observed).any()
+        or not all(term.structure.linear for term in setup.terms)
+    ):
         return None
     return np.asarray(2.0 * (2.0 * at.information - at.observed))
 
@@ -209,9 +225,24 @@ def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> 
             return [best]
     points = starting_points(setup, box)
     values = _scan(problem, points, objective=objective, reml=reml)
-    return maximise(
+    ends = maximise(
         objective, list(_ranked(setup, box, points, values)), box, most_climbs=_most_climbs(problem, box)
     )
+    return [_with_hessian(objective, one, box) if one is highest(ends) else one for one in ends]
+
+
+def _with_hessian(objective: Objective, best: Maximum, box: Box) -> Maximum:
+    """The maximum with its exact curvature, by differences of the analytic score."""
+    at = best.evaluation
+    moving = box.free & ~best.at_bound
+    if at.observed is not None or not isinstance(at, Evaluation) or not moving.any():
+        return best
+    found = observed_information(objective, best.theta, at=at, moving=moving, box=box)
+    if found is None:
+        return best
+    observed = np.full((len(moving),) * 2, np.nan)
+    observed[np.ix_(moving, moving)] = found
+    return replace(best, evaluation=replace(at, observed=observed))
 
 
 def _search_lanes(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> list[Maximum]:

@@ -104,8 +104,10 @@ def _lost(setup: Setup, one: _One, found: Solution, *, reml: bool) -> Unknown:
         theta = np.zeros(2)
         np.add.at(theta, list(one.places), found.theta)
         slopes = slopes_at(lanes_at(one.batch, theta[None], reml=True), reml=True)
-        average, observed = slopes.average[0], slopes.observed[0]
-    (a, c), (_, b) = (2.0 * average - observed).tolist()
+        average, observed = (
+            part[0][list(one.places)][:, list(one.places)] for part in (slopes.average, slopes.observed)
+        )
+    (a, c), (_, b) = (2.0 * average - observed)[np.ix_(free, free)].tolist()
     return Unknown() if a * b - c * c > SURELY * a * b else unknown(setup, free)
 
 

@@ -85,7 +85,8 @@ class RandomTerm:
     def _pairs(self, g: np.ndarray) -> dict[str, float]:
         """Correlations below the diagonal of G, column by column; NaN where a variance is zero."""
         columns, rows = np.triu_indices(len(g), 1)
-        scale = np.sqrt(np.diag(g)[rows] * np.diag(g)[columns])
+        root = np.sqrt(np.diag(g))
+        scale = root[rows] * root[columns]
         values = np.where(scale > 0, g[rows, columns] / np.where(scale > 0, scale, 1.0), np.nan)
         names = [
             f"{self.name}: {self.levels[c]}, {self.levels[r]}" for r, c in zip(rows, columns, strict=True)
