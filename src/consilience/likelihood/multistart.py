@@ -115,7 +115,7 @@ def nearly_singular(setup: Setup, theta: np.ndarray, least: float) -> bool:
 
 def _estimated(setup: Setup, hidden: Hidden) -> np.ndarray:
     """(q,) parameters that are neither given nor hidden."""
-    free = np.isnan(setup.problem.fixed)
+    free: np.ndarray = np.isnan(setup.problem.fixed)
     free[[i for i, _ in hidden]] = False
     return free
 
