@@ -67,6 +67,8 @@ def coefficient_table(
 
 def _without_test(table: Coefficients, reference: Reference, design: Design) -> tuple[Note, ...]:
     """Why a coefficient has no test where nothing else says it."""
+    if table.se.all() and not np.isnan(table.df).any():
+        return ()
     notes = []
     none = np.isnan(table.df) & np.isfinite(table.se)
     if none.any():

@@ -101,6 +101,10 @@ def _climb(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maximum]:
         # a lane that can no longer move has ended
         length = np.where(fresh, 1.0, np.where((trial == state.theta).all(axis=1), 0.0, 0.5 * length))
         state = there if fresh.all() else there.where(fresh, state)
+    return _ends(state, steps, climbs, box)
+
+
+def _ends(state: _State, steps: np.ndarray, climbs: np.ndarray, box: Box) -> list[Maximum]:
     return [
         Maximum(
             state.theta[i],

@@ -123,11 +123,13 @@ def _estimated(setup: Setup, hidden: Hidden) -> np.ndarray:
 def _doubtful(setup: Setup, found: Solution, *, method: Method) -> bool:
     """May there be components that the data do not tell? Not where the maximum is strict in all parameters, nor where all
     expected informations on variances are independent."""
+    if found.optimum.curvature > SURELY and not found.optimum.limits:
+        return False
     free = _estimated(setup, found.hidden)
     if not free.any():
         return False
     if not found.optimum.limits and not np.isnan(found.information.diagonal()[free]).any():
-        return not found.optimum.curvature > SURELY
+        return True
     if found.expected is None or method != "REML":
         return True
     part = found.expected[np.ix_(free, free)]
@@ -171,32 +173,31 @@ def _optimum(
     status: OptimumStatus, ends: list[Maximum], best: Maximum, *, free: np.ndarray, at_limit: tuple[str, ...]
 ) -> Optimum:
     """The record of a search from all that it found."""
-    chosen = next(number for number, one in enumerate(ends) if one is best)
-    every = [
-        End(
-            one.theta,
-            one.evaluation.loglik,
-            deviations(one.evaluation),
-            NAN if one.evaluation.observed is None else least_curvature(_information(one, free)),
-            one.score,
-            one.climbs,
-            one.passed,
-        )
-        for one in ends
-    ]
-    climbs, reached, maxima, lead = tally(every, chosen)
-    return Optimum(
-        status, best.iterations, best.score, climbs, reached, maxima, lead, every[chosen].curvature, at_limit
-    )
+    if len(ends) == 1:
+        told: tuple[int, int, int, float] = (best.climbs, best.climbs, 1, NAN)
+    else:
+        told = tally([_end(one, free) for one in ends], next(i for i, one in enumerate(ends) if one is best))
+    return Optimum(status, best.iterations, best.score, *told, _curvature(best, free), at_limit)
+
+
+def _end(one: Maximum, free: np.ndarray) -> End:
+    at = one.evaluation
+    curvature = _curvature(one, free)
+    return End(one.theta, at.loglik, deviations(at), curvature, one.score, one.climbs, one.passed)
+
+
+def _curvature(one: Maximum, free: np.ndarray) -> float:
+    return NAN if one.evaluation.observed is None else least_curvature(_information(one, free))
 
 
 def _expected(setup: Setup, best: Maximum) -> np.ndarray | None:
-    """(q, q) tr(P dM P dM) where all terms are linear and the observed information is at hand."""
+    """(q, q) tr(P dM P dM) for a maximum at a limit, where all terms are linear and the observed information is at hand."""
     at = best.evaluation
     if (
-        at.observed is None
-        or np.isnan(at.observed).any()
+        not best.at_bound.any()
+        or at.observed is None
         or not all(term.structure.linear for term in setup.terms)
+        or np.isnan(at.observed).any()
     ):
         return None
     return np.asarray(2.0 * (2.0 * at.information - at.observed))

@@ -96,8 +96,9 @@ def _lost(setup: Setup, one: _One, found: Solution, *, reml: bool) -> Unknown:
     """What the data do not tell of the two variances: with their expected informations proportional, one sum of them."""
     free = np.isnan(setup.problem.fixed)
     free[[i for i, _ in found.hidden]] = False
-    if free.sum() < 2:
-        return Unknown()
+    groups = len(one.layout.starts)
+    if free.sum() < 2 or setup.problem.k - setup.problem.p > groups:
+        return Unknown()  # K'ZZ'K has a null space then, and is not zero: it is no multiple of K'K
     at = found.evaluation
     average, observed = at.information, at.observed
     if not reml or observed is None:

@@ -12,6 +12,7 @@ the information).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,6 +24,7 @@ UNSEEN = (
 )
 ALIKE = 1e-10  # eigenvalue of the products' correlations that is zero but for rounding
 PART = 1e-6  # share of a component in the null space that is none of rounding
+FEW_ROWS = 1_000  # for which the random vectors are kept
 VECTORS = 8  # random vectors beyond one for each component
 
 
@@ -118,20 +120,25 @@ def _dependent(rows: np.ndarray) -> list[list[int]]:
 def _products(setup: Setup, parts: list[Component]) -> tuple[np.ndarray, np.ndarray]:
     """(c, k m) products K K'D_c K K'z of random vectors z, and (c,) the squared sizes of D_c z."""
     problem = setup.problem
-    x = problem.layout.from_working(problem.x)
-    q = np.linalg.qr(x)[0] if problem.p else x
+    q = problem.layout.from_working(problem.basis)
     count = min(problem.k, VECTORS + len(parts))
-    z = np.random.default_rng(1).standard_normal((problem.k, count))
+    z = (_vectors if problem.k <= FEW_ROWS else _vectors.__wrapped__)(problem.k, count)
     inside = z - q @ (q.T @ z)
-    inside -= q @ (q.T @ inside)
+    both = np.concatenate([inside - q @ (q.T @ inside), z], axis=1)
     products, whole = [], []
-    for one in parts:
-        moved = one.term.times(one.slope, np.concatenate([inside, z], axis=1))
-        moved = moved / max(float(np.abs(moved).max()), 1e-300)
-        part = moved[:, :count] - q @ (q.T @ moved[:, :count])
-        products.append((part - q @ (q.T @ part)).ravel())
-        whole.append(float((moved[:, count:] ** 2).sum()))
-    return np.array(products), np.array(whole)
+    for term in dict.fromkeys(one.term for one in parts):
+        moved = term.times(np.array([one.slope for one in parts if one.term is term]), both)
+        size = np.abs(moved).max(axis=(1, 2), keepdims=True)
+        moved = moved / np.where(size > 0, size, 1.0)
+        part = moved[:, :, :count] - q @ (q.T @ moved[:, :, :count])
+        products.append((part - q @ (q.T @ part)).reshape(len(moved), -1))
+        whole.append((moved[:, :, count:] ** 2).sum(axis=(1, 2)))
+    return np.concatenate(products), np.concatenate(whole)
+
+
+@lru_cache(8)
+def _vectors(k: int, count: int) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((k, count))
 
 
 def _components(setup: Setup, free: np.ndarray) -> list[Component]:
@@ -146,16 +153,7 @@ def _components(setup: Setup, free: np.ndarray) -> list[Component]:
             slopes = term.structure.evaluate(_ordinary(setup, term, start))[1]
             for i in own.tolist():
                 correlation = term.parameters[i].unit == 0 and not term.parameters[i].name.endswith(SHAPES)
-                name = term.parameters[i].name
-                result.append(
-                    Component(
-                        name if ":" in name else term.parameters[i].name,
-                        term,
-                        slopes[i],
-                        (start + i,),
-                        correlation,
-                    )
-                )
+                result.append(Component(term.parameters[i].name, term, slopes[i], (start + i,), correlation))
         start = stop
     return result
 

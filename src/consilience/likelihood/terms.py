@@ -110,14 +110,15 @@ class RandomTerm:
         return np.asarray(np.diag(g)[self.inner])
 
     def times(self, g: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """(k, m) covariance that the (l, l) matrix `g` gives the effects, times z (k, m), rows in the effects' order."""
+        """(c, k, m) covariances that the matrices `g` (c, l, l) give the effects, times z (k, m), rows in the effects'
+        order."""
         outer = np.zeros(len(z), dtype=np.intp) if self.outer is None else self.outer
-        sums = np.zeros((int(np.max(outer)) + 1, len(g), z.shape[1]))
+        sums = np.zeros((int(np.max(outer)) + 1, g.shape[-1], z.shape[1]))
         if self.slopes is not None:
             np.add.at(sums, outer, self.slopes[:, :, None] * z[:, None, :])
-            return np.asarray(np.einsum("kc,kcm->km", self.slopes, (g @ sums)[outer]))
+            return np.asarray((self.slopes[:, None, :] @ (g[:, None] @ sums)[:, outer])[:, :, 0])
         np.add.at(sums, (outer, self.inner), z)
-        return np.asarray((g @ sums)[outer, self.inner])
+        return np.asarray((g[:, None] @ sums)[:, outer, self.inner])
 
     def gather(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(l, l) sum of z_i block_ij z_j' over pairs of `rows` (n, m) with the same outer level: adjoint of `expand`."""
