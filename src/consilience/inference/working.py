@@ -189,9 +189,20 @@ def clusters_of(working: Working) -> list[Clusters]:
     result = []
     for _, rows, phi in merged_blocks(working.blocks, working.cluster):
         x = working.basis[rows]
-        wx = np.linalg.solve(phi, x) if working.weights is None else working.weights[rows][:, :, None] * x
+        wx = _solved(phi, x) if working.weights is None else working.weights[rows][:, :, None] * x
         result.append(Clusters(rows, phi, x, wx, working.residual[rows]))
     return result
+
+
+def _solved(phi: np.ndarray, x: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.solve(phi, x)
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "The covariance matrix of the effects of a cluster is singular.",
+            code="singular",
+            advice="Look for sampling variances of zero and correlations of one.",
+        ) from None
 
 
 def merged_blocks(

@@ -88,7 +88,8 @@ class RandomTerm:
     def _pairs(self, g: np.ndarray) -> dict[str, float]:
         """Correlations below the diagonal of G, column by column; NaN where a variance is zero."""
         columns, rows = np.triu_indices(len(g), 1)
-        scale = np.sqrt(np.diag(g)[rows] * np.diag(g)[columns])
+        root = np.sqrt(np.diag(g))
+        scale = root[rows] * root[columns]
         values = np.where(scale > 0, g[rows, columns] / np.where(scale > 0, scale, 1.0), np.nan)
         names = [
             f"{self.name}: {self.levels[c]}, {self.levels[r]}" for r, c in zip(rows, columns, strict=True)
@@ -115,6 +116,17 @@ class RandomTerm:
         if self.slopes is not None:
             return np.asarray(np.einsum("ki,ij,kj->k", self.slopes, g, self.slopes))
         return np.asarray(np.diag(g)[self.inner])
+
+    def times(self, g: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """(c, k, m) covariances that the matrices `g` (c, l, l) give the effects, times z (k, m), rows in the effects'
+        order."""
+        outer = np.zeros(len(z), dtype=np.intp) if self.outer is None else self.outer
+        sums = np.zeros((int(np.max(outer)) + 1, g.shape[-1], z.shape[1]))
+        if self.slopes is not None:
+            np.add.at(sums, outer, self.slopes[:, :, None] * z[:, None, :])
+            return np.asarray((self.slopes[:, None, :] @ (g[:, None] @ sums)[:, outer])[:, :, 0])
+        np.add.at(sums, (outer, self.inner), z)
+        return np.asarray((g[:, None] @ sums)[:, outer, self.inner])
 
     def gather(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(l, l) sum of z_i block_ij z_j' over pairs of `rows` (n, m) with the same outer level: adjoint of `expand`."""
@@ -280,7 +292,12 @@ def _known_levels(effects: Effects, by: str, labels: tuple[str, ...], given: np.
 
 def _check_relation(term: Known) -> None:
     """A known correlation must be positive semi-definite."""
-    values = np.linalg.eigvalsh(np.asarray(term.matrix, dtype=float))
+    matrix = np.asarray(term.matrix, dtype=float)
+    if not matrix.any():
+        raise InputError(
+            f'The matrix between the levels of "{term.by}" is zero.', code="not-positive-definite"
+        )
+    values = np.linalg.eigvalsh(matrix)
     if values[0] < -1e-8 * max(float(values[-1]), 0.0):
         raise InputError(
             f'The matrix between the levels of "{term.by}" is no correlation matrix: its smallest eigenvalue is '
