@@ -30,6 +30,8 @@ _PUBLIC = {
     "fill_blocks": "effects.sampling_covariance",
     "reported_from": "data.dataframe",
     "design_matrix": "data.formula",
+    "explained_variance": "models",
+    "multivariate_i2": "models",
     "fit": "models",
     "predict": "models",
     "gosh": "diagnostics.gosh",
