@@ -135,6 +135,14 @@ def test_terms_that_repeat_each_other_or_the_coefficients(
     assert len(set(found.components.names)) == len(found.components.names)
 
 
+def test_a_correlation_beside_a_variance_of_zero_says_nothing() -> None:
+    flat = Effects(np.full(20, 0.3), np.full(20, 0.05), PAIRED.study, columns=PAIRED.columns)
+    for structure in ("CS", "HCS"):
+        found = fitted(flat, Inner("outcome", "study", structure), formula="1")  # type: ignore[arg-type]
+        assert found.optimum.status == "boundary"
+        assert 'variance of "outcome|study" is zero, so "outcome|study: rho" says nothing' in said(found)
+
+
 def test_a_repeated_term_leaves_the_likelihood_as_it_is() -> None:
     once, twice = fitted(PAIRED, UN), fitted(PAIRED, UN, UN)
     assert twice.loglik == pytest.approx(once.loglik, abs=1e-9)

@@ -8,7 +8,7 @@ from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..inference.coefficients import coefficient_table
 from ..inference.working import working_model
-from ..likelihood.build import build
+from ..likelihood.build import Setup, build
 from ..likelihood.multistart import Method, Solution
 from ..likelihood.nested_solve import solve
 from ..records import Design, Effects, Fit, Note, Spec
@@ -18,6 +18,7 @@ from .levels import (
     named_components,
     standard_errors,
     without_heterogeneity,
+    without_variance,
 )
 
 METHODS: dict[str, Method] = {"REML": "REML", "ML": "ML", "EE": "EE"}
@@ -54,7 +55,7 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
             heterogeneity=heterogeneity_by_level(setup, components, zero),
             loglik=statistics["REML" if reml else "ML"].loglik,
             optimum=solution.optimum,
-            notes=(*_search_notes(solution), *notes),
+            notes=(*_search_notes(setup, solution), *notes),
             omnibus=omnibus,
             statistics=statistics,
         )
@@ -67,7 +68,7 @@ def _what_follows(reason: str) -> str:
     return "The standard errors of coefficients that rest on it hold sampling error only."
 
 
-def _search_notes(solution: Solution) -> tuple[Note, ...]:
+def _search_notes(setup: Setup, solution: Solution) -> tuple[Note, ...]:
     unknown = solution.unknown
     notes = [
         Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.", _what_follows(reason))
@@ -82,6 +83,15 @@ def _search_notes(solution: Solution) -> tuple[Note, ...]:
     notes += [
         Note("not-identified", "warning", f"Arbitrary: {reason}.", "The sum of all terms is not.")
         for reason in unknown.vague
+    ]
+    notes += [
+        Note(
+            "correlation-not-identified",
+            "info",
+            f'The variance of "{name}" is zero, so "{shape}" says nothing.',
+            "Read the fit as one without this term.",
+        )
+        for name, shape in without_variance(setup, solution)
     ]
     if solution.optimum.status == "stopped":
         score = solution.optimum.score
