@@ -87,7 +87,14 @@ def _apart(setup: Setup) -> tuple[str, ...]:
         for term in setup.terms
         if len(term.parameters) > len(term.levels) and not _is_shape(term)
         for a, b in term.apart()
+        if not _is_given(term, a, b)
     )
+
+
+def _is_given(term: RandomTerm, a: str, b: str) -> bool:
+    """Is the correlation of two levels a given value?"""
+    ends = (f"{a}, {b}", f"{b}, {a}")
+    return any(np.isfinite(p.fixed) and p.name.endswith(ends) for p in term.parameters)
 
 
 def _probed(setup: Setup, left: np.ndarray) -> tuple[list[_Coordinate], np.ndarray, np.ndarray] | None:

@@ -14,6 +14,7 @@ from ..base.errors import InputError
 from ..base.linalg import combine_codes, group_codes
 from ..base.options import choose
 from ..records import Effects, Inner, Intercept, Known, Shared, Slopes, Term
+from .angles import by_angles, root_of
 from .structures import (
     SPATIAL,
     Parameter,
@@ -368,9 +369,7 @@ def _structure(
     if kind == "UN":
         if term.variance is None and term.correlation is None:
             return unstructured(names)
-        return partly_given(
-            names, fixed, _given(term.correlation, size * (size - 1) // 2, term, "correlation")
-        )
+        return _partly_given(term, names, fixed)
     rho = float(_given(term.correlation, 1, term, "correlation")[0])
     which = [term.name] if one else names
     if kind in SPATIAL:
@@ -386,6 +385,35 @@ def _structure(
     times = np.array([float(str(x)) for x in levels]) if kind == "CAR" else np.arange(size, dtype=float)
     gaps = np.abs(times[:, None] - times[None, :])
     return correlated(powers(gaps), names=which, fixed=fixed, shape=shape)
+
+
+def _partly_given(term: Inner, names: list[str], variances: np.ndarray) -> Structure:
+    """An unstructured matrix with given variances or correlations that stays positive semi-definite."""
+    size = len(names)
+    columns, rows = np.triu_indices(size, 1)
+    given = _given(term.correlation, len(rows), term, "correlation")
+    if np.any(np.abs(given) > 1):
+        raise InputError(
+            f'A correlation given for "{term.name}" is beyond -1 and 1.', code="not-positive-definite"
+        )
+    if size <= 2 or np.isfinite(given).all():
+        whole = np.eye(size)
+        whole[rows, columns] = whole[columns, rows] = np.where(np.isnan(given), 0.0, given)
+        least = float(np.linalg.eigvalsh(whole)[0])
+        if least < -1e-10:
+            raise InputError(
+                f'The correlations given for "{term.name}" are no correlation matrix: its smallest eigenvalue is {least:.3g}.',
+                code="not-positive-definite",
+            )
+        return partly_given(names, variances, given)
+    root = root_of(given, size)
+    if root is None:
+        raise InputError(
+            f'Some correlations given for "{term.name}" have no level in common.',
+            code="given-correlations",
+            advice="Give all correlations, or only those of one level with others; the rest is estimated.",
+        )
+    return by_angles(names, variances, given, root=root)
 
 
 def _range(distance: np.ndarray, fixed: float) -> Parameter:

@@ -7,6 +7,8 @@ import numpy as np
 from ..base.distributions import chi2_sf
 from ..likelihood.build import Setup
 from ..likelihood.gaussian import LOG_2PI, Evaluation, evaluate
+from ..likelihood.multistart import Solution
+from ..likelihood.terms import SHAPES
 from ..records import Components, FitStatistics, Heterogeneity
 
 NAN = float("nan")
@@ -76,6 +78,21 @@ def _slopes_of_variances(setup: Setup, theta: np.ndarray) -> np.ndarray:
 
 def _variances(setup: Setup) -> int:
     return sum(len(term.variances) for term in setup.terms)
+
+
+def without_variance(setup: Setup, solution: Solution) -> list[tuple[str, str]]:
+    """Terms whose estimated correlation (or range) means nothing, because no two of its levels vary: (term, parameter)."""
+    hidden, start, result = {i for i, _ in solution.unknown.hidden}, 0, []
+    for term in setup.terms:
+        stop = start + len(term.parameters)
+        last = stop - 1
+        shape = term.parameters[-1].name.endswith(SHAPES) and len(term.parameters) > 1
+        if shape and np.isnan(setup.problem.fixed[last]) and last not in hidden:
+            varying = np.count_nonzero(solution.theta[start:last])
+            if varying < min(2, last - start):
+                result.append((term.name, term.parameters[-1].name))
+        start = stop
+    return result
 
 
 def without_heterogeneity(setup: Setup) -> Evaluation | None:

@@ -21,6 +21,7 @@ from .levels import (
     named_components,
     standard_errors,
     without_heterogeneity,
+    without_variance,
 )
 
 SINGULAR = 1e-9  # smallest eigenvalue of the effects' correlations at which rounding decides
@@ -99,6 +100,15 @@ def _search_notes(setup: Setup, solution: Solution) -> tuple[Note, ...]:
         optimum = solution.optimum
         message = f"{MODES_NOTE.format(n=optimum.maxima)} The next is lower by {optimum.lead:.2g} in log-likelihood."
         notes.append(Note("several-maxima", "info", message))
+    notes += [
+        Note(
+            "correlation-not-identified",
+            "info",
+            f'The variance of "{name}" is zero, so "{shape}" says nothing.',
+            "Read the fit as one without this term.",
+        )
+        for name, shape in without_variance(setup, solution)
+    ]
     if solution.optimum.status == "stopped":
         score = solution.optimum.score
         message = f"{solution.optimum.help} Scaled score {score:.2g}."
