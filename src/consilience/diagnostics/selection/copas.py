@@ -180,7 +180,11 @@ def _maxima(model: Copas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for _ in range(SWEEPS):
         # each point tries what its neighbours have, where these have changed
         tried = [(gained + step, gained) for step in (1, -1)]
-        found = [best.climb(model, to[ok], best.theta[of[ok]]) for to, of in tried if (ok := (to >= 0) & (to < f)).any()]
+        found = [
+            best.climb(model, to[ok], best.theta[of[ok]])
+            for to, of in tried
+            if (ok := (to >= 0) & (to < f)).any()
+        ]
         gained = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.intp)
         if not len(gained):
             break
