@@ -210,7 +210,7 @@ class _Best:
         rows = lanes[better]
         self.loglik[rows], self.theta[rows] = reached[better], found.theta[better]
         self.se[rows] = _errors(found.hessian, found.free)[better]
-        return rows
+        return np.asarray(rows)
 
 
 def _errors(hessian: np.ndarray, free: np.ndarray) -> np.ndarray:
