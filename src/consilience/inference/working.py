@@ -76,7 +76,7 @@ def working_model(
     scale = setup.exponent - setup.column_exponents
     if spec.weights:
         return _user_weighted(
-            setup, at, theta=theta, weights=_weights(effects, spec.weights), cluster=cluster
+            setup, at, theta=theta, weights=user_weights(effects, spec.weights), cluster=cluster
         )
     inverse = np.linalg.inv(at.r_basis)
     return Working(
@@ -92,7 +92,7 @@ def working_model(
     )
 
 
-def _weights(effects: Effects, name: str) -> np.ndarray:
+def user_weights(effects: Effects, name: str) -> np.ndarray:
     """(k,) positive weights: all one, or a column."""
     if name == "equal":
         return np.ones(effects.k)

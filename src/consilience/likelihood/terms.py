@@ -328,12 +328,25 @@ def _rescaled(term: Known) -> np.ndarray:
 def _slopes(effects: Effects, term: Slopes) -> RandomTerm:
     levels = ("intercept", *term.columns)
     values = [np.ones(effects.k), *(np.asarray(column(effects, c), dtype=float) for c in term.columns)]
-    names = list(levels)
-    structure = unstructured(names) if term.correlated else diagonal(names, np.full(len(names), np.nan))
+    structure = _slopes_structure(term, list(levels))
     nowhere = np.zeros(effects.k, dtype=np.intp)
     return RandomTerm(
         term.name, structure, column_codes(effects, term.by), nowhere, np.column_stack(values), levels
     )
+
+
+def _slopes_structure(term: Slopes, names: list[str]) -> Structure:
+    """Of the intercept and the slopes `names`; slopes that are not correlated have no correlation to give."""
+    variances = _given(term.variance, len(names), term, "variance")
+    if not term.correlated:
+        if term.correlation is not None:
+            raise InputError(
+                f'The slopes of "{term.name}" are not correlated, so no correlation can be given.', code="shape"
+            )
+        return diagonal(names, variances)
+    if term.variance is None and term.correlation is None:
+        return unstructured(names)
+    return _partly_given(term, names, variances)
 
 
 def _inner(effects: Effects, term: Inner) -> RandomTerm:
@@ -387,7 +400,7 @@ def _structure(
     return correlated(powers(gaps), names=which, fixed=fixed, shape=shape)
 
 
-def _partly_given(term: Inner, names: list[str], variances: np.ndarray) -> Structure:
+def _partly_given(term: Inner | Slopes, names: list[str], variances: np.ndarray) -> Structure:
     """An unstructured matrix with given variances or correlations that stays positive semi-definite."""
     size = len(names)
     columns, rows = np.triu_indices(size, 1)
@@ -428,13 +441,14 @@ def _range(distance: np.ndarray, fixed: float) -> Parameter:
     )
 
 
-def _given(values: tuple[float, ...] | None, size: int, term: Inner, what: str) -> np.ndarray:
+def _given(values: tuple[float, ...] | None, size: int, term: Inner | Slopes, what: str) -> np.ndarray:
     """(size,) given values, NaN where to be estimated; one value stands for all."""
     if values is None:
         return np.full(size, np.nan)
     if len(values) not in (1, size):
+        kind = f" ({term.structure})" if isinstance(term, Inner) else ""
         raise InputError(
-            f'The term "{term.name}" ({term.structure}) needs 1 or {size} values of {what}, not {len(values)}.',
+            f'The term "{term.name}"{kind} needs 1 or {size} values of {what}, not {len(values)}.',
             code="shape",
         )
     return np.array(values * size if len(values) == 1 else values, dtype=float)

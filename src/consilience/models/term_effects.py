@@ -8,8 +8,8 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
-from ..inference.working import without_scale, working_effects
-from ..likelihood.build import Setup, build
+from ..inference.working import user_weights, without_scale, working_effects
+from ..likelihood.build import Setup, Sized, build
 from ..likelihood.gaussian import Evaluation, evaluate
 from ..records import Fit
 from .rows import study_deviations
@@ -31,13 +31,15 @@ class TermEffects:
 
 @dataclass(frozen=True, eq=False)
 class RowResiduals:
-    """(k,) residuals: raw y - fitted; standardised by their own SE; deleted (the row left out, variances held),
-    standardised; and Cholesky, independent if the model holds."""
+    """(k,) residuals: raw y - fitted; standardised by their own SE; deleted (the row left out, variances held; without weights of
+    the effects' own), standardised; pearson, raw over the root of its marginal variance; and Cholesky, U r with U'U = M^-1, U upper
+    triangular, which are uncorrelated if the model holds."""
 
     fitted: np.ndarray
     raw: np.ndarray
     standardised: np.ndarray
     deleted: np.ndarray
+    pearson: np.ndarray
     cholesky: np.ndarray
 
 
@@ -118,14 +120,13 @@ def row_residuals(fit: Fit) -> RowResiduals:
     with one_blas_thread():
         setup, theta, at = _dense(fit)
         problem = setup.problem
-        raw = problem.y - problem.x @ at.coefficients
+        raw = _raw(fit, setup, at)
         u, f = at.factor.back(at.residual), at.factor.back(at.q_basis)
-        basis = problem.x @ np.linalg.inv(at.r_basis)
         own, precision = np.empty(problem.k), np.empty(problem.k)
         for rows, m in problem.layout.covariances(theta):
             own[rows] = np.diagonal(m, axis1=1, axis2=2)
             precision[rows] = np.diagonal(np.linalg.inv(m), axis1=1, axis2=2)
-        spread = own - np.sum(basis**2, axis=1)
+        spread = _spread(fit, setup, at, theta=theta)
         precision = precision - np.sum(f**2, axis=1)
     raw_up = np.ldexp(raw, setup.exponent)
     return RowResiduals(
@@ -133,8 +134,46 @@ def row_residuals(fit: Fit) -> RowResiduals:
         raw=raw_up,
         standardised=_ratio(raw, spread, own),
         deleted=_ratio(u, precision, 1 / own),
-        cholesky=at.residual,
+        pearson=raw / np.sqrt(own),
+        cholesky=_independent(problem.layout.covariances(theta), raw),
     )
+
+
+def _raw(fit: Fit, setup: Setup, at: Evaluation) -> np.ndarray:
+    """(k,) effects minus fitted values in working units, at the coefficients that the fit reports."""
+    if fit.spec.weights:
+        return np.ldexp(fit.effects.y - fit.design.matrix @ fit.coefficients.estimate, -setup.exponent)
+    return np.asarray(setup.problem.y - setup.problem.x @ at.coefficients)
+
+
+def _spread(fit: Fit, setup: Setup, at: Evaluation, *, theta: np.ndarray) -> np.ndarray:
+    """(k,) variances of the residuals: diagonal of (I - H) M (I - H)', of M - X (X'M^-1 X)^-1 X' without weights."""
+    problem = setup.problem
+    covariances = problem.layout.covariances(theta)
+    if not fit.spec.weights:
+        own = np.empty(problem.k)
+        for rows, m in covariances:
+            own[rows] = np.diagonal(m, axis1=1, axis2=2)
+        return np.asarray(own - np.sum((problem.x @ np.linalg.inv(at.r_basis)) ** 2, axis=1))
+    w = user_weights(fit.effects, fit.spec.weights)
+    hat = problem.x @ np.linalg.solve(problem.x.T @ (w[:, None] * problem.x), (w[:, None] * problem.x).T)
+    rest, spread = np.eye(problem.k) - hat, np.zeros(problem.k)
+    for rows, m in covariances:
+        part = rest[:, rows]  # (k, n, m)
+        spread += np.einsum("knm,nml,knl->k", part, m, part, optimize=True)
+    return spread
+
+
+def _independent(covariances: Sized, raw: np.ndarray) -> np.ndarray:
+    """(k,) U r with U'U = M^-1, U upper triangular: each residual against those that come after it in its block.
+
+    With M = E L L' E for E that reverses the rows, U = E L^-1 E.
+    """
+    result = np.empty(len(raw))
+    for rows, m in covariances:
+        lower = np.linalg.cholesky(m[:, ::-1, ::-1])
+        result[rows] = np.linalg.solve(lower, raw[rows][:, ::-1, None])[:, ::-1, 0]
+    return result
 
 
 def _ratio(x: np.ndarray, variance: np.ndarray, whole: np.ndarray) -> np.ndarray:
