@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 REFERENCE ?= tests/reference
 
-.PHONY: demo test check bench coverage verify docs clean
+.PHONY: demo test check bench coverage optimum verify docs clean
 
 $(VENV)/.user: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.12")'
@@ -41,6 +41,9 @@ coverage: $(VENV)/.dev  ## do intervals cover, do tests hold their level? writes
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.coverage
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.operating
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m slow
+
+optimum: $(VENV)/.dev  ## a hundred thousand small reviews: is every fit at the highest likelihood? (minutes)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m slow tests/test_engine_optimum.py
 
 docs: $(VENV)/.dev  ## the generated pages of docs/
 	$(BIN)/python docs/build.py

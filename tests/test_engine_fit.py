@@ -177,7 +177,7 @@ def test_rank_deficient_design_names_the_columns():
     "change, code",
     [
         ({"y": np.array([0.1, np.nan])}, "not-finite"),
-        ({"v": np.array([0.1, -0.2])}, "variance-negative"),
+        ({"v": np.array([0.1, -0.2])}, "variance-not-positive"),
         ({"blocks": (Block(np.arange(2), np.array([[0.1, 0.3], [0.3, 0.1]])),)}, "v-not-positive-definite"),
         ({"blocks": (Block(np.arange(2), np.array([[0.1, 0.05], [0.02, 0.1]])),)}, "v-not-positive-definite"),
         ({"blocks": (Block(np.arange(2), np.array([[0.1, 0.0], [0.0, 0.1]])),) * 2}, "block-overlap"),

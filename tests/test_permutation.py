@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from consilience.base.errors import InputError
+from consilience.diagnostics import arrangements
 from consilience.diagnostics.arrangements import arrangements_of
 from consilience.diagnostics.permutation import permutation_test
 from consilience.diagnostics.permutation_interval import permutation_interval
@@ -89,6 +90,30 @@ def test_random_permutations_estimate_the_exact_p() -> None:
     assert ((found.p_low < found.p_value) & (found.p_value < found.p_high)).all()
     again = permutation_test(whole, exact=False, iterations=4_000, rng=np.random.default_rng(7))
     np.testing.assert_array_equal(found.p_value, again.p_value)
+
+
+@pytest.mark.parametrize("signs", [False, True])
+def test_nothing_depends_on_how_many_are_made_at_once(monkeypatch: pytest.MonkeyPatch, signs: bool) -> None:
+    whole = regression(12, 3)
+    if signs:
+        whole = fit(whole.effects, whole.spec)
+    found, done = [], []
+    for cells in (arrangements.CELLS, 1):
+        monkeypatch.setattr(arrangements, "CELLS", cells)
+        rng = np.random.default_rng(4)
+        found.append(
+            permutation_test(
+                whole,
+                exact=False,
+                iterations=1_300,
+                rng=rng,
+                progress=lambda stage, n, total: done.append((n, total)),
+            )
+        )
+    at_once, in_parts = found
+    np.testing.assert_allclose(in_parts.distribution, at_once.distribution, rtol=1e-10, atol=1e-12)
+    np.testing.assert_array_equal(in_parts.p_value, at_once.p_value)
+    assert done == [(n, 1_300) for n in (1_300, 512, 1_024, 1_300)]
 
 
 def test_alternatives() -> None:

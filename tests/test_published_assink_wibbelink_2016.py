@@ -3,6 +3,9 @@
 100 effects of 17 studies, three levels (steps 3 to 5 of the tutorial: overall effect with t tests, tests of each
 variance, a categorical moderator). Data: the dat.assink2016 set of R's metadat, from the tutorial's data file; digits:
 these models in metafor and clubSandwich (published/assink_2016_r.json names the versions).
+
+The tutorial prints R output of these calls; its pages were not at hand, so the digits are those of R run here with the
+tutorial's data, not confirmed against the page.
 """
 
 from __future__ import annotations

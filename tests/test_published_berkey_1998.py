@@ -3,6 +3,9 @@
 Data: table I (improvement of probing depth and attachment level, with their covariances). Models: the two-outcome
 random-effects model without and with year of publication. Digits: these models in R, run to convergence
 (reference/rma_mv.json, berkey).
+
+The printed tables were not at hand: the digits below are R's for the article's data and models, not confirmed
+against the page.
 """
 
 from __future__ import annotations

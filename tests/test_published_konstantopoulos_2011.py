@@ -2,6 +2,9 @@
 
 The example of the article (data: its appendix; two- and three-level models of section 4). Digits: these models in R,
 run to convergence (reference/rma_mv.json, konst).
+
+The printed tables were not at hand: the digits below are R's for the article's models and data, not confirmed
+against the page.
 """
 
 from __future__ import annotations

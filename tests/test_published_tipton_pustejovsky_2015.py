@@ -2,6 +2,9 @@
 
 The example of correlated effects that both articles and robumeta use: 172 effects of 39 studies on brief alcohol
 interventions (corrdat). Digits: robumeta and clubSandwich (reference/robust.json).
+
+The tables of the articles (other data sets) were not at hand: the digits are those of the two packages, whose authors are
+the articles' authors, not confirmed against a page.
 """
 
 from __future__ import annotations

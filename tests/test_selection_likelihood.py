@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mpmath as mp
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from consilience.likelihood.copas import Copas, slope
-from consilience.likelihood.selection import evaluate, log_between, selected
+from consilience.likelihood.selection import evaluate
+from consilience.likelihood.selection_problem import log_between, selected
 from consilience.likelihood.selection_smooth import FORMULAS, smooth_family
 from consilience.likelihood.selection_steps import step_family
 
@@ -163,3 +165,54 @@ def test_every_reference_case_agrees_or_is_explained() -> None:
     outcomes = {case["id"]: check_selection(case, content["datasets"], {}) for case in quick}
     assert {name: o.detail for name, o in outcomes.items() if o.status not in ("agree", "explained")} == {}
     assert sum(o.status == "agree" for o in outcomes.values()) > len(outcomes) / 2
+
+
+STEP_CASES = {
+    "one": (np.array([0.025]), [1, np.nan], {}),
+    "three": (np.array([0.01, 0.05, 0.5]), [1, np.nan, np.nan, np.nan], {}),
+    "two-sided": (np.array([0.05, 0.1]), [1, np.nan, np.nan], {"two_sided": True}),
+    "decreasing": (np.array([0.025, 0.5]), [1, np.nan, np.nan], {"decreasing": True}),
+    "some given": (np.array([0.025, 0.5]), [1, 0.4, np.nan], {}),
+    "all given": (np.array([0.025]), [1, 0.3], {}),
+    "never published": (np.array([0.025, 0.99]), [1, np.nan, 0.0], {}),
+}
+
+
+@pytest.mark.parametrize("case", [*STEP_CASES, "truncated"])
+@pytest.mark.parametrize("layout", ["shared", "counted", "counted by lane", "each its own"])
+def test_steps_are_what_the_general_form_makes_of_them(case: str, layout: str) -> None:
+    """The short form for constant weights against the one that also takes smooth ones, in all arrangements of lanes."""
+    rng = np.random.default_rng(len(case) * 10 + len(layout))
+    f, k, p = 6, 14, 3
+    v = rng.uniform(0.01, 0.2, k)
+    y = rng.normal(0.3, 1.2 * np.sqrt(v + 0.05))
+    x = np.column_stack([np.ones(k), rng.normal(size=(k, p - 1))])
+    if case == "truncated":
+        family = step_family((0.1 / np.sqrt(v))[:, None], np.array([1, np.nan]))
+    else:
+        cuts, delta, options = STEP_CASES[case]
+        family = step_family(cuts, np.array(delta, dtype=float), **options)
+    ys, vs, xs, count = y[None], v[None], x[None], None
+    if layout == "counted":
+        count = rng.integers(0, 3, (1, k)).astype(float)
+    elif layout == "counted by lane":
+        count = rng.integers(0, 3, (f, k)).astype(float)
+    elif layout == "each its own" and case != "truncated":
+        ys, vs = y + rng.normal(0, 0.1, (f, k)), v * rng.uniform(0.5, 2, (f, 1))
+        xs = x + 0.1 * np.concatenate([np.zeros((f, k, 1)), rng.normal(size=(f, k, p - 1))], axis=2)
+    short = selected(ys, vs, xs, family=family, count=count)
+    general = replace(short, family=replace(family, steps=None))
+    theta = np.column_stack(
+        [rng.normal(0, 0.4, (f, p)), [0, 0.01, 0.1, 0.5, 5, 0], rng.normal(0, 2, (f, family.q))]
+    )
+    assert family.steps is not None
+    one, other = evaluate(short, theta), evaluate(general, theta)
+    for name in ("loglik", "gradient", "hessian"):
+        np.testing.assert_allclose(
+            getattr(one, name), getattr(other, name), rtol=1e-10, atol=1e-9, err_msg=name
+        )
+    np.testing.assert_allclose(one.scores(short.x), other.scores(short.x), rtol=1e-10, atol=1e-9)
+    part = short.take(np.array([1, 4]))
+    np.testing.assert_allclose(
+        evaluate(part, theta[[1, 4]]).hessian, one.hessian[[1, 4]], rtol=1e-12, atol=1e-12
+    )

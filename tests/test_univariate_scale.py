@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from consilience.base.errors import InputError
+from consilience.inference import contrasts, robust_coefficients, wald_test
 from consilience.likelihood.location_scale import _Surface
 from consilience.likelihood.prepare import prepare
-from consilience.models import fit
+from consilience.models import fit, predict, row_residuals, study_averages, study_weights, term_effects
 from consilience.models.compare import likelihood_ratio_test
 from consilience.records import Design, Effects, Fit, Intercept, Scale, Spec
 from exact_reml import log_likelihood
+from published_data import dataset, plain
 
 
 def data(seed: int, k: int, *, slope: float = 1.0) -> tuple[Effects, np.ndarray, np.ndarray]:
@@ -149,3 +151,61 @@ def test_a_likelihood_ratio_against_equal_variances() -> None:
     assert found.df1 == 1
     assert found.statistic == pytest.approx(2 * (full.loglik - flat.loglik), rel=1e-12)
     assert found.p_value < 0.05
+
+
+def test_predictions_have_the_variance_of_their_own_study() -> None:
+    """Bangert-Drowns et al. (2004); figures of metafor 3.8.1: rma(mods = ~x, scale = ~x), predict at x = 0.5 and 2."""
+    t = dataset("convert_misc", "bd")
+    x = np.column_stack([np.ones(len(t["yi"])), t["x"]])
+    spec = Spec((Intercept(("row",)),), "REML", "z", scale=Scale(x, ("intercept", "x")))
+    found = fit(plain(t["yi"], t["vi"]), spec, design=Design(x, ("intercept", "x")))
+    at = [[1.0, 0.5], [1.0, 2.0]]
+    p = predict(found, at, scale=at)
+    expected = [
+        [0.2631814180, 0.06017127597, 0.1452478842, 0.3811149518, -0.3683982974, 0.8947611334],
+        [0.1846331854, 0.04043111466, 0.1053896568, 0.2638767140, -0.1279676057, 0.4972339765],
+    ]
+    ours = np.column_stack([p.estimate, p.se, p.ci_low, p.ci_high, p.pi_low, p.pi_high])
+    np.testing.assert_allclose(ours, expected, rtol=2e-6)
+    logs = contrasts(found, np.array(at), part="scale")
+    expected = [
+        [-2.300404093, 0.4902323373, -3.261241818, -1.339566368],
+        [-3.737927542, 0.6585792048, -5.028719064, -2.447136019],
+    ]
+    ours = np.column_stack([logs.estimate, logs.se, logs.ci_low, logs.ci_high])
+    np.testing.assert_allclose(ours, expected, rtol=2e-6)
+    assert wald_test(found, "x", part="scale").statistic == pytest.approx(3.468553118, rel=1e-4)
+    assert "averaged" not in p.pi_method
+    assert "averaged" in predict(found, at).pi_method
+    own = predict(found)
+    assert len(own.estimate) == len(np.unique(x, axis=0))
+    np.testing.assert_allclose(np.unique(own.pi_high - own.pi_low).size, len(own.estimate))
+    with pytest.raises(InputError, match="Scale moderators have shape"):
+        predict(found, at, scale=[1.0])
+    with pytest.raises(InputError, match="Only a location-scale"):
+        predict(fit(plain(t["yi"], t["vi"]), Spec.random_effects()), scale=[1.0])
+
+
+def test_what_is_said_of_each_study_uses_its_own_variance() -> None:
+    """Robust coefficients, residuals, predictions and study weights of a location-scale fit, by their definitions."""
+    effects, x, z = data(13, 25)
+    found = fitted(effects, x, z)
+    assert found.variances is not None
+    m = effects.v + found.variances
+    bread = np.linalg.inv(x.T @ (x / m[:, None]))
+    rest = effects.y - x @ found.coefficients.estimate
+    leverage = np.einsum("kp,pq,kq->k", x, bread, x)
+    np.testing.assert_allclose(robust_coefficients(found).estimate, found.coefficients.estimate, rtol=1e-9)
+    meat = (x / m[:, None] * rest[:, None]) @ bread
+    np.testing.assert_allclose(
+        robust_coefficients(found, correction="CR0").se, np.sqrt(np.diag(meat.T @ meat)), rtol=1e-9
+    )
+    residuals, random = row_residuals(found), term_effects(found)
+    np.testing.assert_allclose(residuals.raw, rest, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(residuals.standardised, rest / np.sqrt(m - leverage), rtol=1e-8)
+    share = found.variances / m
+    np.testing.assert_allclose(random.total, share * rest, rtol=1e-9)
+    np.testing.assert_allclose(
+        random.total_se**2, share * effects.v + share**2 * leverage, rtol=1e-8
+    )  # K - K P K
+    np.testing.assert_allclose(study_averages(found).weight, study_weights(found), rtol=1e-9)

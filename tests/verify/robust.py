@@ -175,7 +175,7 @@ def _wald(model: Fit, case: dict) -> Outcome:
 def _contrast(model: Fit, case: dict) -> Outcome:
     out, table = case["out"], robust_coefficients(model)
     rows = _constraints(case["args"], len(model.coefficients.names))
-    test = wald_test(model, rows)
+    test = wald_test(model, rows, method="HTZ")
     se = float(np.sqrt(rows[0] @ table.covariance @ rows[0]))
     return _outcome(
         [("Est", rows @ table.estimate, out["Est"]), ("SE", se, out["SE"]), ("df", test.df2, out["df"])]

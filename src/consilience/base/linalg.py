@@ -83,3 +83,10 @@ def rows_by_size(codes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         groups = np.flatnonzero(counts == size)
         result.append((groups, order[starts[groups][:, None] + np.arange(size)]))
     return result
+
+
+def row_norms(matrix: np.ndarray) -> np.ndarray:
+    """(n,) lengths of the rows of (n, m), whose squares may be beyond the range of doubles."""
+    size = np.abs(matrix).max(axis=1, keepdims=True, initial=0.0)
+    unit = matrix / np.where(size > 0, size, 1.0)
+    return np.asarray(size[:, 0] * np.sqrt((unit * unit).sum(axis=1)))

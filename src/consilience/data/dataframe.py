@@ -47,7 +47,7 @@ def reported_from(plan: Plan | None = None, **frames: Any) -> Reported:
 
 def raw_from(frame: Any, name: str) -> RawTable:
     """The cells of a dataframe or mapping; `name` stands for the file in notes."""
-    columns = _column_lists(frame)
+    columns = column_lists(frame)
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         listed = ", ".join(f"{key} {len(values)}" for key, values in columns.items())
@@ -58,7 +58,8 @@ def raw_from(frame: Any, name: str) -> RawTable:
     return RawTable(name, header, rows, tuple(range(1, len(rows) + 1)))
 
 
-def _column_lists(frame: Any) -> dict[Any, list[Any]]:
+def column_lists(frame: Any) -> dict[Any, list[Any]]:
+    """Column name -> values of a dataframe or mapping; InputError ``not-a-table`` for anything else."""
     if isinstance(frame, Mapping):
         return {key: list(values) for key, values in frame.items()}
     import narwhals  # only for who has a dataframe

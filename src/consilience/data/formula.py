@@ -64,28 +64,30 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
         raise InputError(f'The formula "{text}" has no term.', code="formula-syntax")
     if not used:
         return Design.intercept(lengths.pop())
-    _refuse_missing(text, {name: columns[name] for name in used})
+    own = {name: np.array(columns[name]) for name in used}
+    refuse_missing(text, own)
     import pandas
 
-    frame = pandas.DataFrame({name: columns[name] for name in used})
+    frame = pandas.DataFrame(own)
     try:
         with np.errstate(all="ignore"):
-            found = _materialise(text, frame)
+            found = materialise(text, frame)
     except FormulaicError as error:
         raise InputError(
-            f'The formula "{text}" cannot be computed: {_plain(error)}', code="formula-syntax"
+            f'The formula "{text}" cannot be computed: {plain(error)}', code="formula-syntax"
         ) from error
     names = tuple(_tidy(name) for name in found.model_spec.column_names)
     matrix = np.asarray(found, dtype=float)
     _refuse_unusable(text, matrix, names)
     indices = {_tidy(str(term)): tuple(rows) for term, rows in found.model_spec.term_indices.items()}
-    return Design(matrix, names, text, indices)
+    return Design(matrix, names, text, indices, own)
 
 
-def _materialise(text: str, frame: Any) -> Any:
+def materialise(formula: Any, frame: Any) -> Any:
+    """formulaic's matrix of a formula, or of one that was applied before (a model spec), with the functions allowed."""
     from formulaic import model_matrix
 
-    return model_matrix(text, frame, na_action="ignore", context=_NUMPY)
+    return model_matrix(formula, frame, na_action="ignore", context=_NUMPY)
 
 
 def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], list[str]]:
@@ -97,7 +99,7 @@ def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], li
         parsed = Formula(text)
     except (FormulaicError, SyntaxError) as error:
         raise InputError(
-            f'The formula "{text}" cannot be read: {_plain(error)}', code="formula-syntax"
+            f'The formula "{text}" cannot be read: {plain(error)}', code="formula-syntax"
         ) from error
     if not isinstance(parsed, SimpleFormula):
         raise InputError(
@@ -152,7 +154,8 @@ def _not_allowed(text: str, what: str) -> InputError:
     )
 
 
-def _refuse_missing(text: str, columns: Mapping[str, np.ndarray]) -> None:
+def refuse_missing(text: str, columns: Mapping[str, np.ndarray]) -> None:
+    """Raise InputError ``formula-missing-values`` that names the column and rows."""
     for name, column in columns.items():
         missing = column == "" if column.dtype == object else np.isnan(column.astype(float))
         rows = (np.flatnonzero(missing) + 1).tolist()
@@ -164,12 +167,17 @@ def _refuse_missing(text: str, columns: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _refuse_unusable(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
+def refuse_not_finite(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise InputError ``formula-not-finite`` that names the column and rows."""
     for name, column in zip(names, matrix.T, strict=True):
         rows = (np.flatnonzero(~np.isfinite(column)) + 1).tolist()
         if rows:
             message = f'"{name}" in the formula "{text}" is not a finite number in rows {_some(rows)}.'
             raise InputError(message, code="formula-not-finite", advice="A logarithm needs values above 0.")
+
+
+def _refuse_unusable(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
+    refuse_not_finite(text, matrix, names)
     if np.linalg.matrix_rank(matrix) == matrix.shape[1]:
         return
     for p in range(1, len(names) + 1):  # name the first column that adds nothing
@@ -189,7 +197,7 @@ def _some(rows: Iterable[int]) -> str:
     return ", ".join(map(str, listed[:10])) + (" ..." if len(listed) > 10 else "")
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
     """formulaic's message without its terminal colours and marker brackets."""
     text = re.sub(r"\x1b?\[\d+(;\d+)?m|\u29db|\u29da", "", str(error))
     return " ".join(text.split())

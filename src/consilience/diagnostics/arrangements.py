@@ -13,7 +13,7 @@ from ..base.format import large_count
 from ..models.univariate import is_univariate
 from ..records import Fit
 
-CHUNK = 4_096  # arrangements made at once
+CELLS, LEAST = 1 << 17, 512  # effects of all arrangements made at once, and the fewest arrangements
 MOST = 2_000_000  # arrangements that are ever compared
 
 
@@ -41,18 +41,23 @@ class Arrangements:
             return int(2**m)
         return math.factorial(m) // math.prod(math.factorial(int(n)) for n in np.bincount(self.kind))
 
+    @property
+    def chunk(self) -> int:
+        """How many are made at once."""
+        return max(LEAST, CELLS // len(self.unit))
+
     def every(self) -> Iterator[np.ndarray]:
         """All arrangements in chunks (C, m): signs, or the unit whose row each unit gets."""
         total = self.possible
-        for start in range(0, total, CHUNK):
-            index = np.arange(start, min(start + CHUNK, total))
+        for start in range(0, total, self.chunk):
+            index = np.arange(start, min(start + self.chunk, total))
             yield _signs(index, len(self.kind)) if self.signs else self._unranked(index)
 
     def some(self, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """n random arrangements in chunks."""
         m = len(self.kind)
-        for start in range(0, n, CHUNK):
-            size = min(CHUNK, n - start)
+        for start in range(0, n, self.chunk):
+            size = min(self.chunk, n - start)
             if self.signs:
                 yield 1.0 - 2.0 * rng.integers(0, 2, (size, m))
             else:

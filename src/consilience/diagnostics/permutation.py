@@ -11,7 +11,7 @@ Pearson (1934), Biometrika 26:404 (interval of the p-value).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,12 @@ import numpy as np
 from ..base.distributions import beta_ppf
 from ..base.options import choose
 from ..inference.knapp_hartung import moderators, tested_covariance
+from ..likelihood.batch import fit_batch
+from ..likelihood.batch_fit import BatchFit
+from ..likelihood.prepare import Rearranged
 from ..models.refit import refit_many, univariate_batch
-from ..models.univariate import is_univariate
-from ..records import Fit, PermutationTest
+from ..models.univariate import is_univariate, weights_of_spec
+from ..records import Fit, Intercept, PermutationTest
 from ..records.permutation import Alternative, Statistic
 from .arrangements import Arrangements, arrangements_of, compared, seed_of
 
@@ -38,6 +41,11 @@ class Values:
     each: np.ndarray
     omnibus: np.ndarray
     se: np.ndarray
+
+    def split(self) -> tuple[Values, Values]:
+        """The first arrangement, and the others."""
+        head, tail = (Values(self.each[s], self.omnibus[s], self.se[s]) for s in (slice(1), slice(1, None)))
+        return head, tail
 
 
 def permutation_test(
@@ -79,14 +87,14 @@ def permutation_test(
     most = iterations if iterations is not None else (9_999 if setup.unit_name == "effect" else 999)
     seed = seed_of(rng)
     chunks, total, every = compared(setup, exact=exact, iterations=most, rng=rng)
-    observed = statistics_of(fit, setup, _identity(setup), statistic=statistic)
     parts: list[Values] = []
-    done = 0
-    for chosen in chunks:
+    done = -1  # the observed arrangement is the first
+    for chosen in _after(_identity(setup), chunks):
         parts.append(statistics_of(fit, setup, chosen, statistic=statistic))
         done += len(chosen)
         if progress is not None:
             progress("Permutations", done, total)
+    observed, parts[0] = parts[0].split()
     each = np.concatenate([part.each for part in parts])
     omnibus = np.concatenate([part.omnibus for part in parts])
     unit = np.ones(each.shape[1]) if statistic == "test" else observed.se[0]
@@ -112,6 +120,12 @@ def permutation_test(
     )
 
 
+def _after(first: np.ndarray, chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The chunks, with rows before those of the first one."""
+    yield np.concatenate([first, next(chunks)])
+    yield from chunks
+
+
 def _identity(setup: Arrangements) -> np.ndarray:
     m = len(setup.kind)
     return np.ones((1, m)) if setup.signs else np.arange(m)[None]
@@ -122,17 +136,34 @@ def statistics_of(
 ) -> Values:
     """Refits to the arrangements `chosen` (N, m) of the effects `y` (k,), None = those of the fit."""
     base = fit.effects.y if y is None else y
-    effects, x = setup.effects(base, chosen), setup.designs(chosen)
     if is_univariate(fit.effects, fit.spec) and fit.spec.scale is None:
-        batch = univariate_batch(fit, np.ones((1, fit.effects.k), dtype=bool), effects, x)
+        batch = _batch(fit, setup, chosen, base)
         estimate, covariance = batch.coefficients, tested_covariance(batch, test=fit.spec.test)[0]
     else:
+        effects, x = setup.effects(base, chosen), setup.designs(chosen)
         found = refit_many(fit, y=effects, x=x if x.ndim == 3 else None)
         estimate, covariance = found.estimate, found.covariance
     se = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     with np.errstate(divide="ignore", invalid="ignore"):
         each = estimate if statistic == "coefficient" else estimate / se
     return Values(each, _omnibus(fit, estimate, covariance), se)
+
+
+def _batch(fit: Fit, setup: Arrangements, chosen: np.ndarray, y: np.ndarray) -> BatchFit:
+    """A model with one effect per study, fitted to all arrangements at once."""
+    spec = fit.spec
+    if setup.signs:
+        every = np.ones((1, fit.effects.k), dtype=bool)
+        return univariate_batch(fit, every, setup.effects(y, chosen), setup.design)
+    given = spec.terms[0].variance if spec.terms and isinstance(spec.terms[0], Intercept) else None
+    return fit_batch(
+        y,
+        fit.effects.v,
+        Rearranged(setup.design, setup.rows[chosen[:, setup.unit]]),
+        method=spec.method if spec.terms else "EE",
+        weights=weights_of_spec(fit.effects, spec),
+        tau2=given,
+    )
 
 
 def _omnibus(fit: Fit, estimate: np.ndarray, covariance: np.ndarray) -> np.ndarray:

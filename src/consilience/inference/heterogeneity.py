@@ -11,6 +11,7 @@ from ..base.distributions import chi2_sf
 from ..base.errors import InputError
 from ..likelihood.batch_fit import BatchFit
 from ..records import Fit, Heterogeneity, TestResult
+from .one_each import refuse_dependence
 
 
 def heterogeneity_of(batch: BatchFit, *, null: BatchFit | None = None, row: int = 0) -> Heterogeneity:
@@ -49,22 +50,31 @@ def heteroscedasticity_test(fit: Fit) -> TestResult:
     With score u_i = ((Py)_i^2 - P_ii) / 2 and information P_ij^2 / 2 (ML: 1/(v_i + tau^2) for P_ii and its square on
     the diagonal) the statistic is u' I^-1 u.
 
-    Raises InputError ``one-effect-per-study`` for a fit with other random terms than one tau^2.
+    Raises InputError ``one-effect-per-study`` for a fit with other random terms than one tau^2, ``no-residual-df``
+    where the residuals have fewer distinct squares and products than there are effects.
 
     Source: score statistic of Harville's (1977) restricted likelihood; Viechtbauer & Lopez-Lopez (2022), Res Synth
     Methods 13:697 (testing a location-scale model).
     """
     v, x = fit.effects.v, fit.design.matrix
-    if len(fit.components.names) > 1 or fit.scale is not None:
+    refuse_dependence(fit, "The test")
+    if fit.scale is not None:
         raise InputError("The test needs a model with a single tau^2.", code="one-effect-per-study")
-    w = 1 / (v + fit.components.total)
-    weighted_residual = w * (fit.effects.y - x @ fit.coefficients.estimate)
+    df_left = len(v) - x.shape[1]
+    if len(v) < 2 or (fit.spec.method != "ML" and df_left * (df_left + 1) < 2 * len(v)):
+        raise InputError(
+            f"{len(v)} effects and {x.shape[1]} coefficients leave too little to compare variances.",
+            code="no-residual-df",
+        )
+    # every row is in units of its own standard deviation, in which w_i and w_j cancel from u' I^-1 u
+    root = 1 / np.sqrt(v + fit.components.total)
+    square = (root * (fit.effects.y - x @ fit.coefficients.estimate)) ** 2
     if fit.spec.method == "ML":
-        score, information = (weighted_residual**2 - w) / 2, np.diag(w**2 / 2)
+        score, information = (square - 1) / 2, np.eye(len(v)) / 2
     else:
-        basis, _ = np.linalg.qr(np.sqrt(w)[:, None] * x)
-        p = np.sqrt(w)[:, None] * (np.eye(len(v)) - basis @ basis.T) * np.sqrt(w)
-        score, information = (weighted_residual**2 - np.diagonal(p)) / 2, p**2 / 2
+        basis, _ = np.linalg.qr(root[:, None] * x)
+        left = np.eye(len(v)) - basis @ basis.T
+        score, information = (square - np.diagonal(left)) / 2, left**2 / 2
     statistic = float(score @ np.linalg.solve(information, score))
     df = len(v) - 1
     return TestResult("same tau^2 in all studies", statistic, df, float("inf"), float(chi2_sf(statistic, df)))

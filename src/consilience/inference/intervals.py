@@ -17,6 +17,7 @@ from ..likelihood.prepare import Prepared, prepare
 from ..likelihood.quadratic import solve_generalised_q
 from ..likelihood.search import log_likelihood, upper_bound
 from ..records import Fit, HeterogeneityIntervals, Interval
+from .one_each import refuse_dependence
 
 HETEROGENEITY_METHODS = {
     "q-profile": "Q-profile",
@@ -62,6 +63,7 @@ def _prepared(fit: Fit) -> Prepared:
         raise InputError(
             "The interval needs a model with a single, estimated tau^2.", code="one-effect-per-study"
         )
+    refuse_dependence(fit, "The interval")
     x = fit.design.matrix
     if len(x) <= x.shape[1]:
         raise InputError(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base.distributions import chi2_sf, f_sf, normal_isf, t_isf, t_two_sided
 from ..base.errors import InputError
+from ..base.linalg import row_norms
 from ..base.options import choose
 from ..likelihood.batch_fit import BatchFit
 from ..records import Coefficients, Fit, TestResult
@@ -118,8 +119,26 @@ def linear_test(
             f"{p} coefficients.",
             code="constraints",
         )
-    gap = c @ coefficients.estimate - (0.0 if value is None else np.asarray(value, dtype=float))
-    return _quadratic_test(gap, c @ coefficients.covariance @ c.T, float(coefficients.df[0]), name)
+    gap = c @ coefficients.estimate - gap_value(value, len(c))
+    df = float(np.min(coefficients.df[(c != 0).any(axis=0)]))
+    if coefficients.root is None:
+        return _quadratic_test(gap, c @ coefficients.covariance @ c.T, df, name)
+    half = c @ coefficients.root
+    size = row_norms(half)
+    if not (np.isfinite(size).all() and size.all()):
+        return _quadratic_test(gap, np.outer(size, size), df, name)
+    half = half / size[:, None]  # in units of the standard errors, whose squares need not be representable
+    return _quadratic_test(gap / size, half @ half.T, df, name)
+
+
+def gap_value(value: np.ndarray | None, q: int) -> np.ndarray | float:
+    """The q values of a hypothesis; 0 if None."""
+    if value is None:
+        return 0.0
+    given = np.atleast_1d(np.asarray(value, dtype=float))
+    if given.shape not in ((q,), (1,)) or not np.isfinite(given).all():
+        raise InputError(f"{q} finite values are needed, one for each constraint.", code="constraints")
+    return given
 
 
 def omnibus_test(coefficients: Coefficients, tested: np.ndarray) -> TestResult:
@@ -140,6 +159,8 @@ def _quadratic_test(gap: np.ndarray, covariance: np.ndarray, df: float, name: st
     if not np.isfinite(covariance).all():
         return TestResult(name, float("nan"), q, df, float("nan"), "no standard errors")
     scale = np.sqrt(np.diagonal(covariance))
+    if not scale.all():
+        return TestResult(name, float("nan"), q, df, float("nan"), "standard errors of zero")
     unit = gap / scale
     chi2 = (
         float(unit @ np.linalg.solve(covariance / np.outer(scale, scale), unit))

@@ -1,4 +1,4 @@
-"""Tests of several coefficients at once with a cluster-robust covariance.
+"""Tests of several coefficients at once, with the covariance of the fit or a cluster-robust one.
 
 Q = (C b - c)'(C V^R C')^-1(C b - c) is not chi-squared when clusters are few. With Omega = E[C V^R C'] under the working
 model and D = Omega^-1/2 C V^R C' Omega^-1/2, the small-sample methods differ in what they take D for:
@@ -22,49 +22,73 @@ from typing import Literal
 import numpy as np
 
 from ..base.distributions import f_sf
-from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..records import Fit, TestResult
+from .contrasts import (
+    Hypothesis,
+    coefficients_of_part,
+    constraint_rows,
+    correction_of,
+    independent_rows,
+    is_robust,
+)
+from .knapp_hartung import gap_value, linear_test
 from .robust import Correction, Moments, Robust, moments, robust_covariance, satterthwaite_inner
 from .working import working_of
 
-WaldMethod = Literal["HTZ", "HTA", "HTB", "EDF", "EDT", "chi2", "naive-F", "naive-Fp"]
-WALD_METHODS: tuple[WaldMethod, ...] = ("HTZ", "HTA", "HTB", "EDF", "EDT", "chi2", "naive-F", "naive-Fp")
+WaldMethod = Literal["model", "HTZ", "HTA", "HTB", "EDF", "EDT", "chi2", "naive-F", "naive-Fp"]
+WALD_METHODS: tuple[WaldMethod, ...] = (
+    "model",
+    "HTZ",
+    "HTA",
+    "HTB",
+    "EDF",
+    "EDT",
+    "chi2",
+    "naive-F",
+    "naive-Fp",
+)
 LEAST_DF = 4.1  # the variance of a squared t does not exist at 4 degrees of freedom and below
 
 
 def wald_test(
     fit: Fit,
-    constraints: np.ndarray,
+    constraints: Hypothesis,
     *,
     value: np.ndarray | None = None,
-    method: WaldMethod = "HTZ",
-    correction: Correction = "CR2",
+    method: WaldMethod | None = None,
+    correction: Correction | None = None,
+    part: str = "mean",
 ) -> TestResult:
-    """Test C beta = value with the clusters of the fit's spec.
+    """Test C beta = value: several coefficients or combinations of them at once.
 
     Parameters
     ----------
-    constraints : (q, p) linearly independent rows; value : (q,), zeros if None.
-    method : small-sample approximation; correction : of the robust covariance.
+    constraints : as in `contrasts`: (q, p) linearly independent rows, or names of coefficients and terms, or mappings
+        of names to factors.
+    value : (q,), zeros if None.
+    method : ``"model"``: chi-squared(q) with the fit's own covariance, or F(q, df) where its test has degrees of freedom
+        (t, Knapp-Hartung); another of `WALD_METHODS`: cluster-robust; None = HTZ if the fit's test is
+        cluster-robust, else ``"model"``.
+    correction : of the robust covariance; None = that of the fit, or CR2.
+    part : ``"scale"`` tests the coefficients of the variance in a location-scale model.
 
     Raises
     ------
-    InputError ``constraints`` for a wrong shape or dependent rows; OptionError for an unknown method.
+    InputError ``constraints`` for a wrong shape or dependent rows; OptionError for an unknown method or name.
     """
+    if method is None:
+        method = "HTZ" if part == "mean" and is_robust(fit) else "model"
     choose(method, WALD_METHODS, what="Wald test")
-    c = np.atleast_2d(np.asarray(constraints, dtype=float))
-    p = len(fit.coefficients.names)
-    if c.shape[1] != p or np.linalg.matrix_rank(c) < len(c):
-        raise InputError(
-            f"The constraints have shape {c.shape}; rows must be linearly independent, one column for each of "
-            f"the {p} coefficients.",
-            code="constraints",
-        )
+    table = coefficients_of_part(fit, part)
+    c, labels = constraint_rows(fit, constraints, part=part)
+    independent_rows(c)
+    if method == "model" or part == "scale":
+        return linear_test(table, c, value=value, name=f"Wald: {', '.join(labels)}")
     with one_blas_thread():
-        robust = robust_covariance(working_of(fit), correction)
-        gap = c @ robust.working.beta - (0.0 if value is None else np.asarray(value, dtype=float))
+        robust = robust_covariance(working_of(fit), correction or correction_of(fit))
+        gap = c @ robust.working.beta - gap_value(value, len(c))
         return robust_wald(robust, c, gap, method=method)
 
 

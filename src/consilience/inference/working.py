@@ -16,7 +16,7 @@ from ..base.linalg import rows_by_size
 from ..likelihood.build import Setup, build
 from ..likelihood.gaussian import Evaluation, evaluate
 from ..likelihood.terms import column, partition
-from ..records import Effects, Fit, Spec
+from ..records import Components, Effects, Fit, Spec
 from .rve_weights import WORKING_MODELS, row_variances
 
 
@@ -149,8 +149,21 @@ def working_effects(fit: Fit, *, within: bool = False) -> Effects:
     return replace(fit.effects, v=row_variances(fit.effects, fit.spec, tau2=tau2, omega2=omega2), blocks=())
 
 
+def without_scale(fit: Fit) -> Fit:
+    """A location-scale fit as one whose sampling variances hold the fitted tau^2 of each effect; others as they are."""
+    if fit.variances is None:
+        return fit
+    return replace(
+        fit,
+        effects=replace(fit.effects, v=fit.effects.v + fit.variances),
+        spec=replace(fit.spec, scale=None, terms=(), method="EE"),
+        components=Components((), np.empty(0)),
+    )
+
+
 def working_of(fit: Fit) -> Working:
     """Rebuild the working model of a fit from its records (milliseconds at 5,000 effects)."""
+    fit = without_scale(fit)
     setup = build(working_effects(fit), fit.design, fit.spec)
     theta = setup.scale_theta(fit.components.theta, -1)
     at = evaluate(setup.problem, theta, reml=fit.spec.method == "REML", derivatives=False)

@@ -16,7 +16,7 @@ from ..base.options import choose
 from .batch_fit import BatchFit, Solution
 from .compiled import available, wanted
 from .moments import MOMENTS
-from .prepare import Prepared, prepare
+from .prepare import Prepared, Rearranged, prepare_any
 from .search import maximise
 from .shared import can_share
 from .weighted import Problem
@@ -28,7 +28,7 @@ ESTIMATORS = ("EE", *MOMENTS, "ML", "REML")
 def fit_batch(
     y: np.ndarray,
     v: np.ndarray,
-    x: np.ndarray | None = None,
+    x: np.ndarray | Rearranged | None = None,
     *,
     method: str = "REML",
     weights: np.ndarray | None = None,
@@ -41,7 +41,8 @@ def fit_batch(
     ----------
     y, v : (F, K) effects and sampling variances (one analysis may be (K,)); a study is missing where v is inf or
         either is NaN. v of (K,) is shared by all analyses: with y NaN where a study is left out, the faster way.
-    x : (K, p) design shared by all, (F, K, p) one for each, or None for a common mean.
+    x : (K, p) design shared by all, (F, K, p) one for each, or None for a common mean; `Rearranged` for one design whose
+        rows move between the studies of a single (K,) y and v.
     method : one of `ESTIMATORS`; ``"EE"`` = equal effects, tau2 = 0.
     weights : (F, K) or (K,) weights of the studies in the coefficients (and in GENQ); None = 1/(v + tau2).
     tau2 : given value(s) instead of an estimate.
@@ -55,8 +56,9 @@ def fit_batch(
     v = v if len(y) > 1 else np.atleast_2d(v)
     if v.shape not in (y.shape, y.shape[1:]):
         raise InputError(f"Effects have shape {y.shape} but variances {v.shape}.", code="shape-mismatch")
-    prepared = prepare(y, v, x)
-    given = None if weights is None else _weights(prepared, np.broadcast_to(weights, y.shape))
+    prepared = prepare_any(y, v, x)
+    shape = (len(prepared.ok), y.shape[1])
+    given = None if weights is None else _weights(prepared, np.broadcast_to(weights, shape))
     found, steps, maxima = _tau2(prepared, method, given, tau2=tau2, engine=engine)
     return BatchFit(Solution(prepared, method, given, found, steps, maxima))
 

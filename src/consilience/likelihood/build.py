@@ -98,11 +98,15 @@ def check_rows(effects: Effects, design: Design) -> None:
             f"The design has shape {design.matrix.shape} and {len(design.names)} names for {k} effects.",
             code="shape",
         )
-    for name, values in (("effect size", effects.y), ("variance", effects.v), ("moderator", design.matrix)):
+    for name, values in (
+        ("effect", effects.y),
+        ("sampling variance", effects.v),
+        ("moderator", design.matrix),
+    ):
         bad = ~np.isfinite(values).reshape(k, -1).all(axis=1)
         if bad.any():
             raise InputError(
-                f"A {name} is missing or infinite in row {_listed(bad)}.",
+                f"The {name} is missing or infinite in row {_listed(bad)}.",
                 code="not-finite",
                 advice="Leave such rows out before fitting.",
             )

@@ -20,6 +20,7 @@ from .weighted import At, Problem
 SHIFTS, SLOPES = (0.0, -2.0, 2.0), (0.0, -1.5, 1.5)
 MOST_STEPS, MOST_HALVINGS, MOST_STARTS = 300, 40, 60
 FLAT = 1e-10  # of the expected gain of a full step, in log-likelihood units
+LEVEL = 1e-9  # smallest over largest curvature, of orthogonal columns, that is more than rounding
 LOG_LIMIT = 60.0  # exp of it is zero or infinite for every purpose
 
 
@@ -27,7 +28,8 @@ LOG_LIMIT = 60.0  # exp of it is zero or infinite for every purpose
 class ScaleFit:
     """Coefficients (q,) of the variance, tau2 (k,), inverse observed information (q, q) or NaN, and the search.
 
-    score : gain in log-likelihood that a full step would still bring; bound : a fitted variance is zero (identity link).
+    score : gain in log-likelihood that a full step would still bring; bound : a fitted variance is zero, or goes to zero (or infinity) with the log link;
+    flat : the likelihood does not change along some direction of alpha.
     """
 
     alpha: np.ndarray
@@ -38,6 +40,7 @@ class ScaleFit:
     starts: int
     score: float
     bound: bool
+    flat: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +113,27 @@ def fit_scale(problem: Problem, z: np.ndarray, *, link: str, reml: bool) -> Scal
     alpha, steps, gain = max(ends, key=lambda end: surface.height(end[0]))
     _, _, observed = surface.derivatives(alpha)
     tau2 = surface.tau2(alpha)
-    bound = link == "identity" and bool((tau2 <= 1e-7 * (tau2.max() + problem.v[0, 0])).any())
+    if link == "identity":
+        bound = bool((tau2 <= 1e-7 * (tau2.max() + problem.v[0, 0])).any())
+    else:
+        bound = bool(np.abs(surface.z @ alpha).max() > LOG_LIMIT)
     back = np.linalg.inv(r) * spread
-    try:
-        np.linalg.cholesky(observed)
-        covariance = np.full(observed.shape, np.nan) if bound else back @ np.linalg.inv(observed) @ back.T
-    except np.linalg.LinAlgError:
-        covariance = np.full(observed.shape, np.nan)
-    return ScaleFit(back @ alpha, tau2, covariance, surface.height(alpha), steps, len(starts), gain, bound)
+    values = np.linalg.eigvalsh(observed)
+    flat = not bound and abs(values[0]) <= LEVEL * abs(values[-1])
+    covariance = np.full(observed.shape, np.nan)
+    if not bound and not flat and values[0] > 0:
+        covariance = back @ np.linalg.inv(observed) @ back.T
+    return ScaleFit(
+        back @ alpha,
+        tau2,
+        covariance,
+        surface.height(alpha),
+        steps,
+        len(starts),
+        score=gain,
+        bound=bound,
+        flat=flat,
+    )
 
 
 def _starts(surface: _Surface, common: float) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ its most precise study (also exact, where effects are close to each other), so r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,58 @@ class Prepared:
     def root(self, found: np.ndarray) -> np.ndarray:
         """(F, p, p) root of a covariance of the problem in the units given."""
         return np.asarray(np.ldexp(self.back @ found, self.exponent[:, None, None]))
+
+
+@dataclass(frozen=True, eq=False)
+class Rearranged:
+    """F designs that are one with its rows moved between studies: design (K, p), rows (F, K) the row that each study gets."""
+
+    design: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def each(self) -> np.ndarray:
+        """(F, K, p) all of them written out."""
+        return np.asarray(self.design[self.rows])
+
+
+def prepare_any(y: np.ndarray, v: np.ndarray, x: np.ndarray | Rearranged | None) -> Prepared:
+    """`prepare`, with one set of effects y (1, K) and variances for all rearrangements of a design."""
+    if not isinstance(x, Rearranged):
+        return prepare(y, v, x)
+    v = v if v.ndim == 1 else v[0]
+    whole = len(y) == 1 and bool(np.isfinite(y).all() and np.isfinite(v).all())
+    one = prepare(y, v, x.design[None]) if whole else None
+    if one is None or not one.ok[0]:
+        return prepare(np.broadcast_to(y, x.rows.shape), v, x.each)
+    return _rearranged(one, x.rows)
+
+
+def _rearranged(one: Prepared, rows: np.ndarray) -> Prepared:
+    """One analysis in F copies, whose studies have the rows of its design in other orders.
+
+    Moved rows of an orthonormal basis are an orthonormal basis of the moved design: there is nothing to compute.
+    """
+    f, first, order = len(rows), one.problem, one.order[:, 0]
+    assert first.x is not None  # a design was given
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+
+    def copies(values: np.ndarray) -> np.ndarray:
+        return np.repeat(values, f, axis=-1)
+
+    moved = np.take(first.x[0], place[rows.T[order]], axis=1)
+    problem = replace(
+        first,
+        y=copies(first.y),
+        v=copies(first.v),
+        x=np.moveaxis(moved, -1, 0),
+        k=copies(first.k),
+        least=copies(first.least),
+    )
+    return replace(
+        one, problem=problem, ok=copies(one.ok), exponent=copies(one.exponent), shift=copies(one.shift)
+    )
 
 
 def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepared:
@@ -152,7 +204,7 @@ def _basis(x: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     size = np.abs(lanes).max(axis=1)
     scale = np.ldexp(1.0, -np.frexp(np.where(size > 0, size, 1.0))[1])
     unit = lanes * scale[:, None]
-    if lanes.shape[-1] > 1:
+    if each:
         q, r = lane_orthonormal(unit)
     else:
         q, r = (a[0][..., None] for a in np.linalg.qr(unit.T))

@@ -31,8 +31,8 @@ def weighted_chi2_cdf(q: float, weights: np.ndarray) -> float:
     def slope(c: float) -> float:
         return float(1 - (lam / (1 + 2 * lam * c)).sum() - 1 / c)
 
-    # where the integrand exp(z) prod(...) / z is smallest on the positive axis
-    c = find_root(slope, 1 / (2 + len(lam) + 2 * lam.sum()), 1 + len(lam) / 2, rtol=1e-3)
+    # where the integrand exp(z) prod(...) / z is smallest on the positive axis: below 1 + m / 2
+    c = find_root(slope, 1 / (2 + len(lam) + 2 * lam.sum()), 2 + len(lam), rtol=1e-3)
     width = 1 / np.sqrt(2 * ((lam / (1 + 2 * lam * c)) ** 2).sum() + 1 / c**2)
     theta = (np.arange(NODES) + 0.5) * STEP
     z = c + 1j * width * theta - 0.5 * theta**2

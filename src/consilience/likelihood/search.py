@@ -20,15 +20,23 @@ from typing import Any
 
 import numpy as np
 
+from ..base.memory import keep_freed_memory
+from .basis import lane_inner
 from .shared import can_share, shared_ratio
 from .weighted import At, Problem
 
 LANES = 1 << 15  # array elements worked on at once: fits the second-level cache
+SHARED_LANES = 1 << 17  # the same where variances are shared: fewer calls count for more
 GRID_SINGLE, GRID_BATCH, GRID_FINE = 48, 16, 12
 MOST_STEPS = 120
 GRID_STEP = 1 / 3  # of the scan that analyses with the same variances share, in log(tau^2 + v_min)
 CLOSE = 3e-8  # a Newton step of this size leaves an error of its square
-Brackets = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+BENT, NEAR = (
+    1e-12,
+    1e-5,
+)  # most that the curvature turns a last step, and its length, where the curvature is known
+POINTS = 8  # of the scan, through which a polynomial is laid to guess where the score is zero
+Brackets = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]
 Phi = Callable[[At, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -46,10 +54,20 @@ def upper_bound(problem: Problem) -> np.ndarray:
     else:
         present = np.isfinite(problem.v)
         v_max = np.where(present, problem.v, 0.0).max(axis=0)
-        s = problem.weighted(present.astype(float)).rss / np.maximum(problem.k - problem.p, 1)
+        s = _plain_squares(problem, present) / np.maximum(problem.k - problem.p, 1)
         # larger root of t^2 + (2 v_min - s) t + v_min^2 - s v_max = 0: discriminant s^2 + 4 s (v_max - v_min)
         bound = 0.5 * (s - 2 * v_min + np.sqrt(s * (s + 4 * (v_max - v_min))))
     return np.asarray(np.maximum(bound, 0.0) * (1 + 1e-9))
+
+
+def _plain_squares(problem: Problem, present: np.ndarray) -> np.ndarray:
+    """(F,) sum of squared residuals of ordinary least squares."""
+    if problem.shared is None or not present.all():
+        return np.asarray(problem.weighted(present.astype(float)).rss)
+    rest = problem.y  # with all studies present the columns are orthonormal
+    for column in np.moveaxis(np.asarray(problem.x), 0, -1):
+        rest = rest - lane_inner(column, rest) * column
+    return lane_inner(rest, rest)
 
 
 def grid_points(reach: float) -> int:
@@ -74,7 +92,9 @@ def maximise(problem: Problem, *, reml: bool) -> tuple[np.ndarray, np.ndarray, n
     tau2 = np.zeros(problem.n)
     steps, maxima = np.zeros(problem.n, dtype=np.intp), np.ones(problem.n, dtype=np.intp)
     common = can_share(problem)
-    per_block = max(1, LANES // (grid.shape[1] * (1 if common else problem.y.shape[0])))
+    keep_freed_memory()
+    largest = max(grid.shape[1], problem.y.shape[0])
+    per_block = max(1, SHARED_LANES // largest if common else LANES // (grid.shape[1] * problem.y.shape[0]))
     for start in range(0, problem.n, per_block):
         rows = slice(start, start + per_block)
         part = problem
@@ -163,7 +183,7 @@ def _ratio(problem: Problem, grid: np.ndarray, reml: bool) -> np.ndarray:
 def _brackets(
     problem: Problem, scan: tuple[np.ndarray, np.ndarray], ratio: np.ndarray, reml: bool
 ) -> Brackets:
-    """Intervals with a maximum inside: analysis (L,), lower end (L,), upper end (L,), a guess between them (L,).
+    """Intervals with a maximum inside: analysis (L,), lower end (L,), upper end (L,), guess and bend between them (`_guess`).
 
     scan : grid (F, S) evenly spaced in log(tau^2 + scale), and scale (F,).
     """
@@ -190,8 +210,9 @@ def _brackets(
         found.append(_fine(problem, (row[usable], low[usable], high[usable]), reml))
     if len(found) == 1:
         return found[0]
-    owners, lows, highs, guesses = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return owners, lows, highs, guesses
+    owners, lows, highs = (np.concatenate([part[i] for part in found]) for i in range(3))
+    guesses, bends = (np.concatenate(parts) for parts in zip(*(part[3] for part in found), strict=True))
+    return owners, lows, highs, (guesses, bends)
 
 
 def _fine(problem: Problem, spans: tuple[np.ndarray, np.ndarray, np.ndarray], reml: bool) -> Brackets:
@@ -214,28 +235,56 @@ def _guess(
     where: tuple[np.ndarray, np.ndarray],
     ends: tuple[np.ndarray, np.ndarray],
     scale: np.ndarray,
-) -> np.ndarray:
-    """(L,) tau^2 at which log ratio is about zero, by the cubic through four points (x as a function of log ratio)."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """(L,) tau^2 at which log ratio is about zero, and its bend there: half the second over the first derivative in
+    log(tau^2 + scale). By the polynomial through `POINTS` points, from the inverse cubic through four."""
     owner, left = where
     low, high = ends
-    base = np.clip(left - 1, 0, ratio.shape[1] - 4)
-    f = [np.log(ratio[owner, base + i]) for i in range(4)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x = _inverse_cubic(f, [base + i - left for i in range(4)])
-    x = np.where((x > 0.0) & (x < 1.0), x, 0.5)
-    return np.asarray(low + (low + scale) * np.expm1(x * np.log((high + scale) / (low + scale))))
+    base = np.clip(left - POINTS // 2 + 1, 0, ratio.shape[1] - POINTS)
+    four = np.clip(left - 1, 0, ratio.shape[1] - 4)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        f = np.log(ratio[owner, base + np.arange(POINTS)[:, None]])
+        near = [f[four - base + i, np.arange(len(owner))] for i in range(4)]
+        x = _inverse_cubic(near, [four + i - left for i in range(4)])
+        x = np.where((x > 0.0) & (x < 1.0), x, 0.5)
+        middle = base + 0.5 * (POINTS - 1) - left  # of the points, seen from `left`
+        better, bend = _polynomial_zero(_interpolation() @ f, x - middle)
+        better = better + middle
+        x = np.where((better > 0.0) & (better < 1.0), better, x)
+        width = np.log((high + scale) / (low + scale))
+        bend = np.where(np.isfinite(bend), bend, np.inf) / width
+        return np.asarray(low + (low + scale) * np.expm1(x * width)), bend
+
+
+@cache
+def _interpolation() -> np.ndarray:
+    """(POINTS, POINTS) from values at points one apart, about zero, to coefficients of powers 0, 1 ..."""
+    return np.linalg.inv(np.vander(np.arange(POINTS) - 0.5 * (POINTS - 1), increasing=True))
+
+
+def _polynomial_zero(coefficients: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two Newton steps from x (L,) to a zero of polynomials (P, L); half the second over the first derivative there."""
+    for _ in range(2):
+        value, slope, half = coefficients[-1], np.zeros_like(x), np.zeros_like(x)
+        for c in coefficients[-2::-1]:
+            half = half * x + slope
+            slope = slope * x + value
+            value = value * x + c
+        x = x - value / slope
+    return x, half / slope
 
 
 def _best(
     problem: Problem, brackets: Brackets, zero: np.ndarray, reml: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The highest of the refined maxima and, where the score at 0 is not positive, of tau^2 = 0."""
-    owner, low, high, guess = brackets
+    owner, low, high, (guess, bend) = brackets
     tau2, steps = np.zeros(problem.n), np.zeros(problem.n, dtype=np.intp)
     maxima = np.bincount(owner, minlength=problem.n) + zero
     if not len(owner):
         return tau2, steps, maxima
-    found, taken = refine(problem.take(owner), (low, high), _score_reml if reml else _score_ml, guess=guess)
+    part = problem if len(owner) == problem.n and (np.diff(owner) == 1).all() else problem.take(owner)
+    found, taken = refine(part, (low, high), _score_reml if reml else _score_ml, guess=guess, bend=bend)
     np.maximum.at(steps, owner, taken)
     rival = np.flatnonzero(maxima[owner] > 1)
     tau2[owner] = found
@@ -251,11 +300,18 @@ def _best(
 
 
 def refine(
-    problem: Problem, ends: tuple[np.ndarray, np.ndarray], phi: Phi, *, guess: np.ndarray | None = None
+    problem: Problem,
+    ends: tuple[np.ndarray, np.ndarray],
+    phi: Phi,
+    *,
+    guess: np.ndarray | None = None,
+    bend: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Zero of a decreasing crossing phi(tau^2) between its ends per analysis: Newton, bisection when it leaves.
 
     `phi(at, rows)` returns (value, derivative with respect to tau^2) of the analyses `rows` of `problem`.
+    bend : (F,) half the second over the first derivative of phi in log(tau^2 + scale), about, near the guess: with it a
+        short step is of third order, and the last one is known earlier.
     Returns tau2 (F,) and steps taken (F,).
     """
     low, high = ends
@@ -276,9 +332,14 @@ def refine(
         high[active] = np.where(positive, high[active], t)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             step = -value / (slope * (t + s))
+            tiny = np.abs(step) < CLOSE
+            if bend is not None:
+                turn = bend[active] * step * step
+                known = (np.abs(turn) < BENT) & (np.abs(step) < NEAR)
+                step, tiny = np.where(known, step - turn, step), tiny | known
             new = t + (t + s) * np.expm1(np.clip(step, -50.0, 50.0))
         inside = (slope < 0) & (new > low[active]) & (new < high[active])
-        tiny = (slope < 0) & (np.abs(step) < CLOSE)
+        tiny &= slope < 0
         root[active] = np.where(inside | tiny, np.maximum(new, 0.0), _middle(low[active], high[active], s))
         taken[active] += 1
         closed = high[active] - low[active] <= 4e-16 * (high[active] + 1e-3 * s)

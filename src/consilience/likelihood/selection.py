@@ -18,69 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.distributions import special_functions
 from .selection_family import Family
-
-LOG_2PI = float(np.log(2 * np.pi))
-
-
-@dataclass(frozen=True, eq=False)
-class Selected:
-    """F analyses of K studies (F = 1 of an array is shared by all); made by `selected`.
-
-    y, v, se : (F or 1, K); x : (F or 1, K, p); count : (F or 1, K) how often each study counts (0 = absent).
-    places : (1, F or 1, K) where the selection function is read for each study.
-    """
-
-    y: np.ndarray
-    v: np.ndarray
-    se: np.ndarray
-    x: np.ndarray
-    count: np.ndarray
-    places: np.ndarray
-    family: Family
-
-    @property
-    def p(self) -> int:
-        return int(self.x.shape[2])
-
-    def take(self, rows: np.ndarray) -> Selected:
-        """The selected analyses."""
-        if max(len(self.y), len(self.v), len(self.x), len(self.count)) == 1:
-            return self
-
-        def part(a: np.ndarray) -> np.ndarray:
-            return a if len(a) == 1 else a[rows]
-
-        places = self.places if self.places.shape[1] == 1 else self.places[:, rows]
-        return Selected(
-            part(self.y), part(self.v), part(self.se), part(self.x), part(self.count), places, self.family
-        )
-
-
-def selected(
-    y: np.ndarray, v: np.ndarray, x: np.ndarray, *, family: Family, count: np.ndarray | None = None
-) -> Selected:
-    """Analyses from y, v (F or 1, K), x (F or 1, K, p); count (F or 1, K), None = every study once."""
-    se = np.sqrt(v)
-    counts = np.ones((1, y.shape[1])) if count is None else count
-    return Selected(y, v, se, x, counts, np.asarray(family.locate(y / se))[None], family)
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluated:
-    """loglik (F,), gradient (F, P), hessian (F, P, P); parts : derivatives of single studies in the mean, the variance and
-    the family's parameters, each (F, K), uncounted."""
-
-    loglik: np.ndarray
-    gradient: np.ndarray
-    hessian: np.ndarray
-    parts: list[np.ndarray]
-
-    def scores(self, x: np.ndarray) -> np.ndarray:
-        """(F, K, P) derivatives of single studies; x (F or 1, K, p)."""
-        mean, *others = self.parts
-        return np.concatenate([x * mean[:, :, None], *(part[:, :, None] for part in others)], axis=2)
+from .selection_problem import LOG_2PI, Evaluated, Selected, log_between
+from .selection_step_values import step_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +41,8 @@ class _Normaliser:
 
 def evaluate(problem: Selected, theta: np.ndarray) -> Evaluated:
     """Log-likelihood with its first and second derivatives at theta (F, P)."""
+    if problem.family.steps is not None:
+        return step_values(problem, problem.family.steps, theta)
     p, family = problem.p, problem.family
     shared = len(problem.x) == 1
     mean = theta[:, :p] @ problem.x[0].T if shared else (problem.x @ theta[:, :p, None])[:, :, 0]
@@ -203,17 +145,6 @@ def _edge(u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
     first = z * density
     second = z * first - density
     return density, first, second, z * second - 2 * first
-
-
-def log_between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """log P(low < Z < high), without cancellation in either tail."""
-    ndtr = special_functions().log_ndtr
-    flip = low > 0
-    a, b = np.where(flip, -high, low), np.where(flip, -low, high)  # now a < 0 wherever both lie on one side
-    upper, lower = ndtr(b), ndtr(a)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gap = np.where(np.isneginf(lower), -np.inf, lower - upper)
-        return np.asarray(upper + np.log(-np.expm1(gap)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from ..base.distributions import special_functions
+
+
+@cache
+def pairs_of(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the upper triangle of an (n, n) matrix. (Found once: it costs more than the sums it serves.)"""
+    return np.triu_indices(n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +49,23 @@ class Pieces:
 
 
 @dataclass(frozen=True, eq=False)
+class Steps:
+    """log w = linear theta + offset on N >= 2 intervals of z, from the highest to the lowest.
+
+    cuts : (N - 1, K or 1) between the intervals; linear : (N, q); offset : (N,), -inf where the weight is zero.
+    edge : (2 (N - 1), q) rows of the intervals above the cuts, then minus those of the intervals below them.
+    products : (N, q (q + 1) / 2) of columns of `linear`, in the order of `pairs`.
+    """
+
+    cuts: np.ndarray
+    linear: np.ndarray
+    offset: np.ndarray
+    edge: np.ndarray
+    pairs: tuple[np.ndarray, np.ndarray]
+    products: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Family:
     """A selection function with q estimated parameters.
 
@@ -49,6 +73,7 @@ class Family:
     locate : z (..., K) of studies -> their places.
     lower, upper, null : (q,) bounds, and the value without selection; start : (n, q) sensible starting values.
     to_delta : theta (q,) -> the d reported parameters and their (d, q) Jacobian.
+    steps : the weights where they are constant between two or more cuts and nowhere smooth.
     """
 
     names: tuple[str, ...]
@@ -60,6 +85,7 @@ class Family:
     null: np.ndarray
     start: np.ndarray
     to_delta: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    steps: Steps | None = None
 
     @property
     def q(self) -> int:

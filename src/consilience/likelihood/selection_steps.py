@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..base.distributions import normal_isf
-from .selection_family import Family, LogWeight, Pieces, log_p
+from .selection_family import Family, LogWeight, Pieces, Steps, log_p, pairs_of
 
 STARTS = (1.0, 0.4, 0.1, 0.02, 3.0)  # weights of the steps to start from
 
@@ -49,9 +49,8 @@ def step_family(
         return value, value[:, None] * linear
 
     logs = np.log(np.array(STARTS))
-    start = np.repeat(logs[:, None], count, axis=1)
     if decreasing:
-        start = np.repeat(np.maximum(-logs[:, None], 0.0) / max(count, 1), count, axis=1)
+        logs = np.maximum(-logs, 0.0) / max(count, 1)
     pieces = Pieces(np.empty(0), np.empty(0), low, high, np.arange(len(tied)))
     return Family(
         names=tuple(f"delta{j + 1}" for j in range(len(delta))),
@@ -61,9 +60,16 @@ def step_family(
         lower=np.full(count, 0.0 if decreasing else -np.inf),
         upper=np.full(count, np.inf),
         null=np.zeros(count),
-        start=start,
+        start=np.repeat(logs[:, None], count, axis=1),
         to_delta=to_delta,
+        steps=_steps(low[:-1], rows, shift) if len(tied) > 1 else None,
     )
+
+
+def _steps(cuts: np.ndarray, linear: np.ndarray, offset: np.ndarray) -> Steps:
+    a, b = pairs_of(linear.shape[1])
+    edge = np.concatenate([linear[:-1], -linear[1:]])
+    return Steps(cuts, linear, offset, edge, (a, b), linear[:, a] * linear[:, b])
 
 
 def _places(

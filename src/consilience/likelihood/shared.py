@@ -7,6 +7,9 @@ sums serve to find where the score changes sign; what is reported comes from `we
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+
 import numpy as np
 
 from .weighted import LANE_SPREAD, LANES_FROM, Problem
@@ -31,26 +34,43 @@ def shared_ratio(problem: Problem, grid: np.ndarray, *, reml: bool) -> np.ndarra
         both = weights @ values
         return both[: len(grid)], both[len(grid) :]
 
+    y = _once(problem.y)
     w_sum, w2_sum = sums(present)
-    square = weights[len(grid) :] @ (problem.y * problem.y)
+    square = weights[len(grid) :] @ (y * y)
     if problem.x is None:
-        first, second = sums(problem.y)
+        first, second = sums(y)
         mean = first / w_sum
-        square += mean * (mean * w2_sum - 2 * second)
+        square = square + mean * (mean * w2_sum - 2 * second)
         return np.asarray(square / (w_sum - w2_sum / w_sum if reml else w_sum))
     x = [_once(column) * present for column in np.moveaxis(problem.x, 0, -1)]
-    inner = {(i, j): sums(x[i] * x[j]) for i in range(len(x)) for j in range(i + 1)}
-    outer = [sums(column * problem.y) for column in x]
-    inverse = _inverse({key: value[0] for key, value in inner.items()}, len(x))
+    p = len(x)
+    inner = {(i, j): sums(x[i] * x[j]) for i in range(p) for j in range(i + 1)}
+    outer = [sums(column * y) for column in x]
+    inverse = _minus_inverse({key: value[0] for key, value in inner.items()}, p)  # of X'WX
     trace = w_sum
-    b = [sum(inverse[max(i, j), min(i, j)] * outer[j][0] for j in range(len(x))) for i in range(len(x))]
-    for (i, j), (_, second) in inner.items():
-        times = 1 if i == j else 2
-        square = square + times * b[i] * b[j] * second
-        trace = trace - times * inverse[i, j] * second
-    for i, (_, second) in enumerate(outer):
-        square = square - 2 * b[i] * second
-    return np.asarray(square / (trace if reml else w_sum))
+    # b : minus the coefficients
+    b = [_total(inverse[_low(i, j)] * outer[j][0] for j in range(p)) for i in range(p)]
+    for i in range(p):
+        # u'u with u = W (y - Xb), gathered by b_i; tr P by the entries of the inverse
+        along = 2 * outer[i][1]
+        for j in range(p):
+            along = along + b[j] * inner[_low(i, j)][1]
+        square = square + b[i] * along
+        if reml:
+            trace = trace + inverse[i, i] * inner[i, i][1]
+            for j in range(i):
+                trace = trace + inverse[i, j] * (2 * inner[i, j][1])
+    return np.asarray(square / trace)
+
+
+def _total(terms: Iterable[np.ndarray]) -> np.ndarray:
+    """Their sum, without the zero that `sum` begins with."""
+    return reduce(np.add, terms)
+
+
+def _low(i: int, j: int) -> tuple[int, int]:
+    """Where the lower triangle holds entry (i, j) of a symmetric matrix."""
+    return max(i, j), min(i, j)
 
 
 def _once(column: np.ndarray) -> np.ndarray:
@@ -58,18 +78,18 @@ def _once(column: np.ndarray) -> np.ndarray:
     return column[:, :1] if (column == column[:, :1]).all() else column
 
 
-def _inverse(matrix: dict[tuple[int, int], np.ndarray], p: int) -> dict[tuple[int, int], np.ndarray]:
-    """Lower triangles of the inverses of symmetric matrices given by their lower triangles, entries (S, F), by sweeps."""
+def _minus_inverse(matrix: dict[tuple[int, int], np.ndarray], p: int) -> dict[tuple[int, int], np.ndarray]:
+    """Lower triangles of minus the inverses of symmetric matrices given by their lower triangles, entries (S, F), by sweeps."""
     a = dict(matrix)
     for k in range(p):
         others = [i for i in range(p) if i != k]
         pivot = 1 / a[k, k]
-        row = {i: a[max(i, k), min(i, k)] for i in others}
+        row = {i: a[_low(i, k)] for i in others}
         scaled = {i: row[i] * pivot for i in others}
         for i in others:
             for j in others:
                 if j <= i:
                     a[i, j] = a[i, j] - row[i] * scaled[j]
-            a[max(i, k), min(i, k)] = scaled[i]
+            a[_low(i, k)] = scaled[i]
         a[k, k] = -pivot
-    return {key: -value for key, value in a.items()}
+    return a

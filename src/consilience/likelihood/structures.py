@@ -9,7 +9,7 @@ unstructured by Cholesky factor; spatial ones of Cressie (1993) ch. 2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -161,8 +161,6 @@ def unstructured(names: list[str]) -> Structure:
     """Any covariance matrix, G = L L' with no bounds: a singular G (a correlation of one) is a smooth point."""
     size = len(names)
     rows, columns = np.tril_indices(size)
-    unit = np.eye(size)[rows]
-    place = np.eye(size * size)[columns * size + rows]
     parameters = tuple(
         Parameter(
             f"{names[i]}, {names[j]}" if i != j else names[i],
@@ -172,20 +170,47 @@ def unstructured(names: list[str]) -> Structure:
         )
         for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
     )
+    mirrors = np.flatnonzero(rows == columns), columns
+    return replace(
+        factored(parameters, np.eye(size * size).reshape(-1, size, size)[rows * size + columns]),
+        mirrors=mirrors,
+    )
+
+
+def factored(parameters: tuple[Parameter, ...], parts: np.ndarray) -> Structure:
+    """G = L L' with L = sum_i theta_i L_i. parts : (q, l, l) the L_i."""
+    q, size, _ = parts.shape
+    flat = parts.reshape(q, -1)
+    pairs = parts[:, None] @ parts.swapaxes(1, 2)[None]
 
     def evaluate(theta: np.ndarray) -> Pair:
-        turned = (theta @ place).reshape(*theta.shape[:-1], size, size)  # L'
-        # dG / dL_ij = e_i l_j' + l_j e_i' with l_j column j of L
-        outer = unit[:, :, None] * turned[..., columns, None, :]
-        return turned.swapaxes(-1, -2) @ turned, outer + outer.swapaxes(-1, -2)
+        turned = (theta @ flat).reshape(*theta.shape[:-1], size, size).swapaxes(-1, -2)  # L'
+        half = parts @ turned[..., None, :, :]
+        return turned.swapaxes(-1, -2) @ turned, half + half.swapaxes(-1, -2)
 
-    pairs = (
-        unit[:, None, :, None]
-        * unit[None, :, None, :]
-        * (columns[:, None] == columns[None, :])[:, :, None, None]
-    )
-    mirrors = np.flatnonzero(rows == columns), columns
-    return Structure(parameters, evaluate, bend=pairs + np.swapaxes(pairs, 2, 3), mirrors=mirrors)
+    return Structure(parameters, evaluate, bend=pairs + np.swapaxes(pairs, 2, 3))
+
+
+def correlation_given(names: list[str], pair: tuple[int, int], r: float) -> Structure:
+    """Any covariance matrix in which the levels `pair` have the correlation r.
+
+    The two come first in L: its first entry is a standard deviation, and its second row another one times (r, sqrt(1 - r^2));
+    neither may be negative, or the correlation would change its sign.
+    """
+    size = len(names)
+    order = [*pair, *(i for i in range(size) if i not in pair)]
+    parts, free = [], []
+    for place, level in enumerate(order):
+        for column in range(1 if place == 1 else 0, place + 1):
+            part = np.zeros((size, size))
+            part[level, column] = 1.0
+            if place == 1:
+                part[level, :2] = r, np.sqrt(max(1.0 - r * r, 0.0))
+            parts.append(part)
+            lower = 0.0 if place < 2 else -np.inf
+            seed = 1.0 if column == place else 0.3
+            free.append(Parameter(f"{names[level]}, {column + 1}", unit=1, lower=lower, seed=seed))
+    return factored(tuple(free), np.array(parts))
 
 
 def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarray) -> Structure:

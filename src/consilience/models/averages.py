@@ -6,7 +6,8 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
-from ..inference.working import merged_blocks, working_effects
+from ..inference.intervals import weights_of
+from ..inference.working import merged_blocks, without_scale, working_effects
 from ..likelihood.build import build
 from ..likelihood.terms import partition
 from ..records import Fit, Intercept, StudyAverages, Term
@@ -16,15 +17,19 @@ def study_averages(fit: Fit) -> StudyAverages:
     """Weighted mean of each study's own effects, given the fitted variances.
 
     With N_j = V_j + all random effects that differ within a study: estimate 1'N_j^-1 y / 1'N_j^-1 1, variance
-    1 / 1'N_j^-1 1 (conditional on the study), weight 1'M_j^-1 1 with M_j the full covariance, as a share of their sum.
+    1 / 1'N_j^-1 1 (conditional on the study), weight 1'M_j^-1 1 with M_j the full covariance, as a share of their sum
+    (of the weights that a spec names, where it names some).
 
     Raises
     ------
     InputError ``clusters-not-independent`` if the model correlates effects of different studies.
     """
+    fit = without_scale(fit)
     with one_blas_thread():
         precision, total = _sums(fit, within=True)
         weight, _ = _sums(fit, within=False)
+    if fit.spec.weights:
+        weight = np.bincount(partition(fit.effects, ("study",)), weights_of(fit))
     return StudyAverages(
         study=fit.effects.studies,
         estimate=total / precision,

@@ -10,6 +10,7 @@ from .location_scale import fit_location_scale
 from .multilevel import METHODS, fit_multilevel
 from .rve import fit_working_model
 from .univariate import fit_univariate, is_univariate
+from .usable import refuse_unusable
 
 
 def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fit | None = None) -> Fit:
@@ -22,9 +23,11 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
 
     Raises
     ------
-    InputError for data that cannot be analysed, OptionError for an unknown choice in `spec`.
+    InputError for data that cannot be analysed (``shape``, ``not-finite``, ``variance-not-positive``,
+    ``out-of-range``, ``level``, ``given-variance`` and those of the model), OptionError for an unknown choice in `spec`.
     """
     matrix = Design.intercept(effects.k) if design is None else design
+    refuse_unusable(effects, matrix, spec)
     if spec.scale is not None:
         return fit_location_scale(effects, matrix, spec)
     if spec.method in WORKING_MODELS:

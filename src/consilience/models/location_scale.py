@@ -8,7 +8,8 @@ import numpy as np
 
 from ..base.distributions import t_isf, t_two_sided
 from ..base.errors import InputError
-from ..base.linalg import dependent_columns
+from ..base.linalg import dependent_columns, row_norms
+from ..base.options import choose
 from ..inference.knapp_hartung import linear_test, moderators
 from ..likelihood.location_scale import ScaleFit, fit_scale
 from ..likelihood.prepare import prepare
@@ -28,6 +29,8 @@ from ..records import (
 )
 from .univariate import fit_univariate
 
+LINKS = ("log", "identity")
+
 
 def fit_location_scale(effects: Effects, design: Design, spec: Spec) -> Fit:
     """Location-scale model by ML or REML.
@@ -39,7 +42,7 @@ def fit_location_scale(effects: Effects, design: Design, spec: Spec) -> Fit:
     Raises
     ------
     InputError ``scale-method`` unless ML or REML with z or t tests, ``dependent-columns``,
-    ``scale-without-intercept``, and as `fit_univariate`.
+    ``scale-without-intercept``, ``scale-shape``, and as `fit_univariate`.
 
     Source: Viechtbauer & Lopez-Lopez (2022), Res Synth Methods 13:697.
     """
@@ -90,13 +93,26 @@ def _checked(effects: Effects, spec: Spec) -> tuple[Scale, np.ndarray]:
         raise InputError(
             "A location-scale model needs ML or REML, a z or t test and no weights.", code="scale-method"
         )
-    z = scale.matrix
-    names = [scale.names[j] for j in dependent_columns(z)]
-    if names or len(z) != effects.k:
+    if spec.terms not in ((), (Intercept(("row",)),)):
         raise InputError(
-            f"The design of the scale has shape {z.shape} for {effects.k} effects; "
-            f"dependent columns: {', '.join(names) or 'none'}.",
+            "A location-scale model has one random intercept per effect and no other random term.",
+            code="scale-method",
+            advice='Give the terms (Intercept(("row",)),).',
+        )
+    choose(scale.link, LINKS, what="Link")
+    z = scale.matrix
+    if z.ndim != 2 or z.shape != (effects.k, len(scale.names)) or not np.isfinite(z).all():
+        raise InputError(
+            f"The design of the scale has shape {z.shape} and {len(scale.names)} names for {effects.k} effects; "
+            "it needs finite numbers, one row for each effect and one name for each column.",
+            code="scale-shape",
+        )
+    names = [scale.names[j] for j in dependent_columns(z)]
+    if names:
+        raise InputError(
+            f"The design of the scale has dependent columns: {', '.join(names)}.",
             code="dependent-columns",
+            advice="Leave them out.",
         )
     exact = np.flatnonzero((z == 1).all(axis=0))
     constant = (
@@ -108,18 +124,23 @@ def _checked(effects: Effects, spec: Spec) -> tuple[Scale, np.ndarray]:
 
 
 def _alpha(found: ScaleFit, constant: np.ndarray, unit: float, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients and covariance in the units given: the scaling by 4^e is a factor, or a shift of the log."""
+    """Coefficients and a root of their covariance in the units given: scaling by 4^e is a factor, or a shift of the log."""
+    root = np.full(found.covariance.shape, np.nan)
+    if np.isfinite(found.covariance).all():
+        root = np.linalg.cholesky(found.covariance)
     if log:
-        return found.alpha + unit * constant, found.covariance
-    return found.alpha * np.exp(unit), found.covariance * np.exp(2 * unit)
+        return found.alpha + unit * constant, root
+    return found.alpha * np.exp(unit), root * np.exp(unit)
 
 
 def _scale_coefficients(alpha: tuple[np.ndarray, np.ndarray], spec: Spec, k: int) -> Coefficients:
-    estimate, covariance = alpha
+    estimate, root = alpha
     q = len(estimate)
     df = np.full(q, np.inf if spec.test == "z" else float(k - q))
-    se = np.sqrt(np.diagonal(covariance))
+    se = row_norms(root)
     statistic = estimate / se
+    with np.errstate(over="ignore", under="ignore"):  # the fourth power of the unit of the effects
+        covariance = root @ root.T
     half = t_isf((1 - spec.level) / 2, df) * se
     return Coefficients(
         names=spec.scale.names if spec.scale else (),
@@ -133,6 +154,7 @@ def _scale_coefficients(alpha: tuple[np.ndarray, np.ndarray], spec: Spec, k: int
         covariance=covariance,
         level=spec.level,
         method="observed information",
+        root=root,
     )
 
 
@@ -141,6 +163,8 @@ def _scale_test(coefficients: Coefficients, z: np.ndarray) -> TestResult:
 
 
 def _optimum(found: ScaleFit) -> Optimum:
+    if found.flat:
+        return Optimum("not-identified", found.steps, found.score, found.starts)
     if found.bound:
         return Optimum("boundary", found.steps, 0.0, found.starts)
     converged = found.score < 1e-6
@@ -150,7 +174,9 @@ def _optimum(found: ScaleFit) -> Optimum:
 def _notes(found: ScaleFit) -> tuple[Note, ...]:
     if np.isfinite(found.covariance).all():
         return ()
-    why = "a fitted variance is zero" if found.bound else "the likelihood is flat or not curved there"
+    why = "the likelihood is flat or not curved there"
+    if found.bound:
+        why = "the likelihood is highest where the variance of some studies is zero"
     return (
         Note(
             "scale-without-se",

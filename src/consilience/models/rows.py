@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.distributions import t_isf
-from ..base.errors import InputError
 from ..inference.intervals import weights_of
+from ..inference.one_each import refuse_dependence
 from ..records import Fit
 
 
@@ -53,7 +53,7 @@ def standardised_residuals(fit: Fit) -> StandardisedResiduals:
 
     Source: Hedges & Olkin (1985), Statistical Methods for Meta-Analysis, chapter 12.
     """
-    _univariate(fit)
+    refuse_dependence(fit, "This")
     total = fit.effects.v + _tau2(fit)
     a = weights_of(fit) if fit.spec.weights else 1 / total
     x = fit.design.matrix
@@ -69,7 +69,7 @@ def standardised_residuals(fit: Fit) -> StandardisedResiduals:
 
 def study_weights(fit: Fit) -> np.ndarray:
     """(k,) weight of each study in the coefficients, in percent of their sum."""
-    _univariate(fit)
+    refuse_dependence(fit, "This")
     a = weights_of(fit) if fit.spec.weights else 1 / (fit.effects.v + _tau2(fit))
     return np.asarray(100 * a / a.sum())
 
@@ -78,13 +78,8 @@ def _tau2(fit: Fit) -> np.ndarray | float:
     return fit.components.total if fit.variances is None else fit.variances
 
 
-def _univariate(fit: Fit) -> None:
-    if len(fit.components.names) > 1:
-        raise InputError("This needs a model with one effect per study.", code="one-effect-per-study")
-
-
 def _parts(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    _univariate(fit)
+    refuse_dependence(fit, "This")
     tau2, x = _tau2(fit), fit.design.matrix
     share = np.asarray(tau2 / (tau2 + fit.effects.v))
     error = np.einsum("kp,pq,kq->k", x, fit.coefficients.covariance, x)

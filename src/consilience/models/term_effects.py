@@ -8,10 +8,11 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
-from ..inference.working import working_effects
+from ..inference.working import without_scale, working_effects
 from ..likelihood.build import Setup, build
 from ..likelihood.gaussian import Evaluation, evaluate
 from ..records import Fit
+from .rows import study_deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,13 @@ class RowResiduals:
 
 def _dense(fit: Fit) -> tuple[Setup, np.ndarray, Evaluation]:
     """The fit's likelihood in the layout whose rows are the effects themselves."""
+    if fit.spec.weights:
+        raise InputError(
+            "The coefficients of this fit have other weights than its variances, so they are not best predictions.",
+            code="weights-not-used",
+            advice="Use residuals(fit), or fit without weights.",
+        )
+    fit = without_scale(fit)
     setup = build(working_effects(fit), fit.design, fit.spec, dense=True)
     theta = setup.scale_theta(fit.components.theta, -1)
     at = evaluate(setup.problem, theta, reml=fit.spec.method == "REML", derivatives=False)
@@ -53,8 +61,13 @@ def _dense(fit: Fit) -> tuple[Setup, np.ndarray, Evaluation]:
 def term_effects(fit: Fit) -> TermEffects:
     """Best linear unbiased predictions K_t M^-1 (y - X b) of every term, with Var = K_t - K_t P K_t.
 
+    Raises InputError ``weights-not-used`` for coefficients with weights of their own.
+
     Source: Henderson (1975), Biometrics 31:423; Robinson (1991), Stat Sci 6:15.
     """
+    if fit.variances is not None:
+        found = study_deviations(fit)
+        return TermEffects(("row",), found.estimate[:, None], found.se[:, None], found.estimate, found.se)
     with one_blas_thread():
         setup, theta, at = _dense(fit)
         u, f = at.factor.back(at.residual), at.factor.back(at.q_basis)

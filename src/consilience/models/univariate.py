@@ -9,6 +9,7 @@ from ..base.linalg import dependent_columns
 from ..base.options import choose
 from ..inference.heterogeneity import heterogeneity_of
 from ..inference.knapp_hartung import UNIVARIATE_TESTS, coefficients_of, moderators, omnibus_test
+from ..inference.one_each import dependent_rows
 from ..likelihood.batch import ESTIMATORS, fit_batch
 from ..likelihood.batch_fit import BatchFit
 from ..likelihood.moments import MOMENTS
@@ -16,13 +17,14 @@ from ..records import Components, Design, Effects, Fit, FitStatistics, Intercept
 from ..records.fit import OptimumStatus
 
 ITERATED = ("SJIT", "PM", "PMM", "EB", "DLIT", "GENQM")
+NOTHING = 1e-20  # of a sum of squared standardised residuals: what rounding leaves of none
 MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estimates of other programs may sit at another."
 
 
 def is_univariate(effects: Effects, spec: Spec) -> bool:
     """Can `fit_univariate` fit it? One random intercept per row or none, independent effects, no robust test."""
     row = len(spec.terms) == 1 and isinstance(spec.terms[0], Intercept) and spec.terms[0].by == ("row",)
-    return (row or not spec.terms) and spec.test in UNIVARIATE_TESTS and _dependent(effects) is None
+    return (row or not spec.terms) and spec.test in UNIVARIATE_TESTS and dependent_rows(effects) is None
 
 
 def fit_univariate(effects: Effects, design: Design, spec: Spec) -> Fit:
@@ -62,7 +64,7 @@ def fit_univariate(effects: Effects, design: Design, spec: Spec) -> Fit:
         heterogeneity=heterogeneity_of(batch, null=null),
         loglik=float(batch.loglik_ml[0] if method in ("ML", "EE") else batch.loglik_reml[0]),
         optimum=_optimum(batch, method, given=given is not None),
-        notes=_notes(batch, method),
+        notes=_notes(batch, method, spec.test),
         omnibus=omnibus_test(coefficients, others),
         statistics=_statistics(batch, estimated=bool(names) and given is None),
     )
@@ -80,7 +82,7 @@ def _check(effects: Effects, design: Design, spec: Spec) -> None:
             code="too-few-effects",
             advice="Use fewer moderators or more effects.",
         )
-    rows = _dependent(effects)
+    rows = dependent_rows(effects)
     if rows is not None:
         raise InputError(
             f"Effects in rows {', '.join(str(r + 1) for r in rows)} have a sampling covariance.",
@@ -95,14 +97,6 @@ def _check(effects: Effects, design: Design, spec: Spec) -> None:
             code="dependent-columns",
             advice="Leave it out.",
         )
-
-
-def _dependent(effects: Effects) -> np.ndarray | None:
-    """Rows of the first group of effects with a covariance, if any."""
-    for block in effects.blocks:
-        if np.count_nonzero(block.matrix - np.diag(np.diag(block.matrix))):
-            return block.rows
-    return None
 
 
 def weights_of_spec(effects: Effects, spec: Spec) -> np.ndarray | None:
@@ -126,7 +120,7 @@ def _optimum(batch: BatchFit, method: str, *, given: bool) -> Optimum:
     return Optimum(status, steps, score, int(batch.maxima[0]))
 
 
-def _notes(batch: BatchFit, method: str) -> tuple[Note, ...]:
+def _notes(batch: BatchFit, method: str, test: str) -> tuple[Note, ...]:
     notes = []
     if batch.maxima[0] > 1:
         notes.append(Note("several-maxima", "info", MODES_NOTE.format(n=int(batch.maxima[0]))))
@@ -136,6 +130,20 @@ def _notes(batch: BatchFit, method: str) -> tuple[Note, ...]:
                 "not-identified",
                 "warning",
                 "As many coefficients as effects: tau^2 cannot be estimated, taken as 0.",
+            )
+        )
+    if test != "z" and batch.df[0] <= 0:
+        message = (
+            f"As many coefficients as effects: no degrees of freedom are left for {UNIVARIATE_TESTS[test]}."
+        )
+        notes.append(Note("no-residual-df", "warning", message, 'The test "z" gives an interval.'))
+    if test == "knapp-hartung" and batch.df[0] > 0 and not batch.q_tau[0] > NOTHING:
+        notes.append(
+            Note(
+                "no-residual-variation",
+                "warning",
+                "The effects lie exactly on the fitted values, so Knapp-Hartung standard errors are zero.",
+                'Use the test "knapp-hartung-floor" or "z".',
             )
         )
     return tuple(notes)

@@ -15,8 +15,9 @@ from .note import Note
 from .spec import Spec
 
 OPTIMUM_STATUS = {
-    "converged": "The likelihood was maximised: its gradient is zero within the stated tolerance.",
-    "boundary": "The likelihood is highest with a variance at zero or a correlation at its limit; "
+    "converged": "The likelihood was maximised (or the equation of the estimator solved): "
+    "its gradient is zero within the stated tolerance.",
+    "boundary": "The best value of a variance is zero, or of a correlation its limit; "
     "that is a solution, not a failure.",
     "closed-form": "The estimator has a closed form; nothing was iterated.",
     "fixed": "All variance components were given; nothing was estimated.",
@@ -40,8 +41,8 @@ class Optimum:
         return OPTIMUM_STATUS[self.status]
 
 
-@dataclass(frozen=True, eq=False)
-class Coefficients:
+@dataclass(frozen=True, eq=False, repr=False)
+class Coefficients(Shown):
     """p fixed effects. All arrays (p,) but `covariance` (p, p); df is inf for a normal reference.
 
     root : (p, p) with covariance = root root' where it is known: it keeps twice the digits of nearly collinear columns.
@@ -118,8 +119,8 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
-class HeterogeneityIntervals:
+@dataclass(frozen=True, repr=False)
+class HeterogeneityIntervals(Shown):
     """Confidence intervals of tau^2, tau, I^2 (percent) and H^2 at `level`; `method` says which."""
 
     tau2: Interval

@@ -158,10 +158,18 @@ class Spec:
 
     @classmethod
     def random_effects(
-        cls, method: Estimator = "REML", test: Test = "knapp-hartung", *, level: float = 0.95
+        cls,
+        method: Estimator = "REML",
+        test: Test = "knapp-hartung",
+        *,
+        level: float = 0.95,
+        weights: str = "",
     ) -> Spec:
-        """One effect per study, tau^2 by `method`; Knapp-Hartung intervals unless said otherwise."""
-        return cls((Intercept(("row",)),), method, test, level=level)
+        """One effect per study, tau^2 by `method`; Knapp-Hartung intervals unless said otherwise.
+
+        weights : ``"equal"`` or a column of the effects; also those of the estimators GENQ and GENQM.
+        """
+        return cls((Intercept(("row",)),), method, test, level=level, weights=weights)
 
     @classmethod
     def equal_effects(cls, test: Test = "z", *, level: float = 0.95) -> Spec:

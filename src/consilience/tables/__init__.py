@@ -2,6 +2,7 @@
 
 from . import (
     show_influence,  # noqa: F401 - registers its records with `show`
+    show_models,  # noqa: F401 - registers what print shows
     show_multiverse,  # noqa: F401 - registers what print() shows
     show_resampling,  # noqa: F401 - registers what print shows
     show_small_study,  # noqa: F401 - registers what print shows

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from ..records import Fit, Table, TableColumn
+from ..records import Coefficients, Fit, Table, TableColumn
 from ..records.table import Cell
 from .build_estimates import interval_title
 
 
 def coefficients_table(fit: Fit) -> Table:
     """One row per fixed effect; the reference distribution is named in the title."""
-    c = fit.coefficients
+    return estimates_table(fit.coefficients, "Coefficients")
+
+
+def estimates_table(c: Coefficients, title: str) -> Table:
+    """Any coefficients, or combinations of them, one a row."""
     columns = (
         TableColumn("name", "Coefficient"),
         TableColumn("estimate", "Estimate", "right", 4),
@@ -22,7 +26,7 @@ def coefficients_table(fit: Fit) -> Table:
     )
     numbers = (c.estimate, c.se, c.statistic, c.df, c.p_value, c.ci_low, c.ci_high)
     rows: list[tuple[Cell, ...]] = [(name, *(float(x[j]) for x in numbers)) for j, name in enumerate(c.names)]
-    return Table("coefficients", f"Coefficients ({c.method})", columns, tuple(rows))
+    return Table("coefficients", f"{title} ({c.method})", columns, tuple(rows))
 
 
 def components_table(fit: Fit) -> Table:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import singledispatch
 from html import escape
 
+import numpy as np
+
 from ..base.errors import InputError
 from ..base.format import count, equals, interval, number, p_value, plural
 from ..base.grid import clean, grid, wrap
@@ -26,7 +28,7 @@ from ..records import (
 from .build_data import dropped_table, effects_table
 from .build_estimates import estimate_table, percent_table, summary_table
 from .build_explain import explanation_tables
-from .build_fit import coefficients_table, components_table
+from .build_fit import coefficients_table, components_table, estimates_table
 from .build_notes import outcomes_table
 from .html import to_html
 from .text import to_text
@@ -132,9 +134,18 @@ def _(record: Fit) -> str:
         f"Log-likelihood {number(fit.loglik, 3)}; Q({number(float(het.df), 0)}) = {number(het.q)}; "
         f"I² = {number(het.i2, 1)}%; H² = {number(het.h2)}.",
     ]
+    if np.isfinite(het.r2):
+        lines.append(f"R² = {number(het.r2, 1)}% of the variance between studies.")
     parts = [_lines(*lines), to_text(coefficients_table(fit), width=WIDTH)]
+    tests = [*fit.tests.values()]
+    if fit.omnibus is not None and len(fit.coefficients.names) > 1:
+        tests.insert(0, fit.omnibus)
+    if tests:
+        parts.append("".join(show(test) for test in tests))
     if fit.components.names:
         parts.append(to_text(components_table(fit), width=WIDTH))
+    if fit.scale is not None:
+        parts.append(to_text(estimates_table(fit.scale, "Coefficients of the variance"), width=WIDTH))
     parts += [_lines(str(note)) for note in fit.notes]
     return "\n".join(parts)
 

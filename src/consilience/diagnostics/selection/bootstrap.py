@@ -10,7 +10,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.linalg import group_codes, one_blas_thread
 from ...likelihood.climb import climb
-from ...likelihood.selection import Selected
+from ...likelihood.selection_problem import Selected
 from ...records import Note
 from ...records.selection import SelectionBootstrap, SelectionModel
 from .profile import setup_again

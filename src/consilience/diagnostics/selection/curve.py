@@ -40,12 +40,12 @@ def _column(part: np.ndarray, study: int, n: int) -> np.ndarray:
 def _points(setup: Setup) -> np.ndarray:
     """Even p, and for steps both sides of every cut."""
     steps = np.array([s for s in setup.asked.steps if 0 < s < 1])
-    even = np.linspace(0, 1, POINTS)[1:-1]
+    points = [*(steps * (1 - 1e-9)).tolist(), *np.minimum(steps * (1 + 1e-9), 1 - 1e-9).tolist()]
     if setup.asked.kind == "step":
-        even = np.array([1e-6, 1 - 1e-6])
-    beside = np.concatenate([steps * (1 - 1e-9), np.minimum(steps * (1 + 1e-9), 1 - 1e-9)])
-    small = 10.0 ** np.linspace(-6, -2.5, 12) if setup.asked.kind != "step" else np.empty(0)
-    return np.unique(np.concatenate([even, beside, small]))
+        points += [1e-6, 1 - 1e-6]
+    else:
+        points += [*np.linspace(0, 1, POINTS)[1:-1].tolist(), *(10.0 ** np.linspace(-6, -2.5, 12)).tolist()]
+    return np.array(sorted(set(points)))
 
 
 def _limits(

@@ -145,21 +145,20 @@ def _covariance(setup: Setup, found: Found) -> np.ndarray:
     """(P, P) of the working parameters: inverse observed information, or the sandwich by study; NaN where held."""
     free = found.free
     full = np.full((len(free), len(free)), np.nan)
-    index = np.ix_(free, free)
-    information = -found.hessian[index]
+    information = -found.hessian[free][:, free]
     try:
         inverse = np.linalg.inv(information)
     except np.linalg.LinAlgError:
         return full
     if np.any(np.diagonal(inverse) <= 0):
         return full
-    if setup.dependent:
+    if found.scores is not None:
         codes, names = group_codes(setup.effects.study.tolist())
         sums = np.zeros((len(names), int(free.sum())))
         np.add.at(sums, codes, found.scores[:, free])
         m = len(names)
         inverse = inverse @ (sums.T @ sums) @ inverse * (m / (m - 1) if m > 1 else np.nan)
-    full[index] = inverse
+    full[np.ix_(free, free)] = inverse
     return full
 
 
@@ -274,7 +273,7 @@ def _notes(setup: Setup, found: Found) -> list[Note]:
             )
         )
     free = found.free & (setup.lower < setup.upper)
-    if free.any() and np.linalg.eigvalsh(-found.hessian[np.ix_(free, free)])[0] <= 0:
+    if free.any() and np.linalg.eigvalsh(-found.hessian[free][:, free])[0] <= 0:
         notes.append(
             Note(
                 "flat-likelihood",

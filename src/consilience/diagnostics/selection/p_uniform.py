@@ -12,8 +12,9 @@ from ...base.errors import InputError
 from ...base.roots import find_root
 from ...likelihood.batch import fit_batch
 from ...likelihood.climb import climb
-from ...likelihood.selection import Selected, evaluate, log_between, selected
+from ...likelihood.selection import evaluate
 from ...likelihood.selection_family import Family, LogWeight, Pieces
+from ...likelihood.selection_problem import Selected, log_between, selected
 from ...records import Effects, Fit, Interval, Note, Optimum, TestResult
 from ...records.fit import OptimumStatus
 from ...records.selection import Alternative, PUniform

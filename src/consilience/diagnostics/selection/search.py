@@ -8,13 +8,14 @@ import numpy as np
 
 from ...base.errors import InputError
 from ...likelihood.climb import Climbed, Objective, climb
-from ...likelihood.selection import Evaluated, Selected, evaluate
+from ...likelihood.selection import evaluate
+from ...likelihood.selection_problem import Evaluated, Selected
 from ...likelihood.selection_smooth import FORMULAS
 from .setup import Setup
 
 # lanes start from the unadjusted mean moved down by so many typical standard deviations, and from multiples of its tau^2
-SHIFTS = (0.0, 0.5, 1.0, 0.25, -0.5)
-TAU2_FACTORS = (1.0, 0.3, 1.0, 0.0, 2.0)
+SHIFTS = (0.0, 0.5, 1.0, 0.75, -0.5)
+TAU2_FACTORS = (1.0, 0.5, 1.0, 0.5, 1.5)
 WIDER = (
     0.0,
     1.0,
@@ -26,13 +27,13 @@ WITHOUT = 3  # starts of the model without heterogeneity, whose likelihood is ea
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The best maximum: theta (P,), its likelihood, Hessian, scores (k, P), free (P,); lanes that reached it; the
-    log-likelihood with tau^2 = 0 (NaN where not asked for)."""
+    """The best maximum: theta (P,), its likelihood, Hessian, scores (k, P) (None where effects are independent: nothing needs
+    them), free (P,); lanes that reached it; the log-likelihood with tau^2 = 0 (NaN where not asked for)."""
 
     theta: np.ndarray
     loglik: float
     hessian: np.ndarray
-    scores: np.ndarray
+    scores: np.ndarray | None
     free: np.ndarray
     score: float
     steps: int
@@ -58,8 +59,8 @@ def starts_of(setup: Setup) -> np.ndarray:
         own = np.repeat(own, len(WIDER), axis=0)
         shifts = np.array(WIDER)
     n = max(len(own), 3)
-    typical = float(np.median(setup.effects.v))
-    level, *_ = np.linalg.lstsq(setup.design.matrix, np.ones(setup.effects.k), rcond=None)
+    typical = _median(setup.effects.v)
+    level = _level(setup.design.matrix)
     down = np.resize(shifts, n)[:, None] * np.sqrt(typical + plain.tau2) * level
     start = np.zeros((n, p + 1 + q))
     start[:, :p] = setup.sign * plain.estimate - down
@@ -67,6 +68,20 @@ def starts_of(setup: Setup) -> np.ndarray:
     if q:
         start[:, p + 1 :] = own[np.arange(n) % len(own)]
     return start
+
+
+def _median(values: np.ndarray) -> float:
+    """As `np.median`, whose care for missing values takes longer than the sorting of some studies."""
+    ordered, k = np.sort(values), len(values)
+    return float(0.5 * (ordered[(k - 1) // 2] + ordered[k // 2]))
+
+
+def _level(design: np.ndarray) -> np.ndarray:
+    """(p,) coefficients of a constant of one."""
+    ones = (design == 1).all(axis=0)
+    if ones.any():
+        return np.asarray(np.arange(len(ones)) == ones.argmax(), dtype=float)
+    return np.asarray(np.linalg.lstsq(design, np.ones(len(design)), rcond=None)[0])
 
 
 def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
@@ -93,19 +108,21 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
         )
     if compare and best >= n:
         climbed, loglik, best = _again(setup, climbed, loglik, best)
-    at = evaluate(setup.problem, climbed.theta[best : best + 1])
+    scores = None
+    if setup.dependent:
+        scores = evaluate(setup.problem, climbed.theta[best : best + 1]).scores(setup.problem.x)[0]
     tops = loglik[:n][loglik[:n] > loglik[best] - 1e-6]
     ended = loglik[:n][climbed.score[:n] < 1e-5]
     return Found(
         theta=climbed.theta[best],
         loglik=float(loglik[best]),
-        hessian=at.hessian[0],
-        scores=at.scores(setup.problem.x)[0],
+        hessian=climbed.hessian[best],
+        scores=scores,
         free=climbed.free[best] & (setup.lower < setup.upper),
         score=float(climbed.score[best]),
         steps=int(climbed.steps[best]),
         starts=max(len(tops), n),
-        maxima=len(np.unique(np.round(ended, 4))),
+        maxima=len(set(np.round(ended, 4).tolist())),
         loglik_without_tau2=float(loglik[n:].max()) if compare else np.nan,
     )
 

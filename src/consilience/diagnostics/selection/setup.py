@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.linalg import dependent_columns
 from ...base.options import choose
+from ...likelihood.basis import once
 from ...likelihood.batch import fit_batch
-from ...likelihood.selection import Selected, selected
 from ...likelihood.selection_family import Family, log_p
+from ...likelihood.selection_problem import Selected, selected
 from ...likelihood.selection_smooth import smooth_family
 from ...likelihood.selection_steps import step_family
 from ...records import Design, Effects, Fit, Intercept, Note
@@ -63,7 +65,7 @@ class Setup:
     def family(self) -> Family:
         return self.problem.family
 
-    @property
+    @once
     def dependent(self) -> bool:
         """Do studies have several effects?"""
         return self.effects.n_studies < self.effects.k or bool(self.effects.blocks)
@@ -203,7 +205,8 @@ def family_of(asked: Asked, effects: Effects, sign: float) -> Family:
         j = len(asked.steps) + 1
         delta = np.concatenate([[1.0], np.full(j - 1, np.nan)]) if asked.weights is None else asked.weights
         _check_weights(delta, j, asked)
-        return step_family(np.array(asked.steps), delta, two_sided=two, decreasing=asked.decreasing)
+        weights = tuple(None if np.isnan(w) else float(w) for w in delta)
+        return _steps(asked.steps, weights, two, asked.decreasing)
     steps = asked.steps
     threshold = (steps[0], steps[1] if len(steps) > 1 else 1.0) if steps else None
     return smooth_family(
@@ -213,6 +216,15 @@ def family_of(asked: Asked, effects: Effects, sign: float) -> Family:
         given=asked.weights,
         threshold=threshold,
     )
+
+
+@lru_cache(maxsize=64)
+def _steps(
+    cuts: tuple[float, ...], weights: tuple[float | None, ...], two_sided: bool, decreasing: bool
+) -> Family:
+    """The same for every data set, so made once. None = estimated."""
+    delta = np.array([np.nan if w is None else w for w in weights])
+    return step_family(np.array(cuts), delta, two_sided=two_sided, decreasing=decreasing)
 
 
 def _check_weights(delta: np.ndarray, j: int, asked: Asked) -> None:

@@ -1,0 +1,117 @@
+"""What every model needs of its input, checked once where a fit begins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..records import Design, Effects, Intercept, Known, Spec
+
+WIDEST = 1e100  # ratio of two variances, or of a squared difference of effects to a variance
+
+
+def refuse_unusable(effects: Effects, design: Design, spec: Spec) -> None:
+    """Raise InputError for what no model can take, naming rows as they are counted from 1.
+
+    ``shape`` (lengths that differ, values that are no arrays), ``not-finite``, ``variance-not-positive``, ``out-of-range``, ``level``
+    and ``given-variance``.
+    """
+    _refuse_shapes(effects, design)
+    _refuse_values(effects, design)
+    _refuse_choices(spec)
+
+
+def _refuse_shapes(effects: Effects, design: Design) -> None:
+    k = len(effects.y)
+    for name in ("y", "v", "study"):
+        values = getattr(effects, name)
+        if not isinstance(values, np.ndarray) or values.shape != (k,):
+            raise InputError(
+                f"Effects.{name} is {_described(values)}; needed is an array of {k} values.",
+                code="shape",
+                advice="Give numpy.asarray(...) of one column.",
+            )
+    shape, names = np.shape(design.matrix), len(design.names)
+    if len(shape) != 2 or shape != (k, names):
+        raise InputError(
+            f"The design has shape {shape} and {names} names for {k} effects.",
+            code="shape",
+            advice="It needs one row for each effect and one name for each column.",
+        )
+
+
+def _refuse_values(effects: Effects, design: Design) -> None:
+    for name, values in (("effect", effects.y), ("sampling variance", effects.v), ("", design.matrix)):
+        finite = np.isfinite(values)
+        if finite.all():
+            continue
+        rows = np.flatnonzero(~finite.reshape(len(values), -1).all(axis=1))
+        raise InputError(
+            f"The {name or _columns(design, finite)} is missing or infinite in row {listed(rows)}.",
+            code="not-finite",
+            advice="Leave such rows out before fitting: effects.take(rows), and the same rows of the design.",
+        )
+    if (
+        effects.v < 0
+    ).any():  # zero is for the model to judge: others of the same study may make the covariance regular
+        rows = np.flatnonzero(effects.v < 0)
+        raise InputError(
+            f"Row {listed(rows)} has sampling variance {effects.v[rows[0]]:g}; it must be positive.",
+            code="variance-not-positive",
+            advice="Leave the row out or correct it.",
+        )
+
+    _refuse_range(effects)
+
+
+def _refuse_range(effects: Effects) -> None:
+    """Doubles hold squares of what lies within `WIDEST` of each other; nothing measured is further apart."""
+    if not effects.k:
+        return
+    positive = effects.v[effects.v > 0]
+    if not len(positive):
+        return
+    low, high = float(positive.min()), float(positive.max())
+    half = 0.5 * float(effects.y.max()) - 0.5 * float(effects.y.min())
+    if low < np.finfo(float).tiny or high / low > WIDEST or half > WIDEST**0.5 * low**0.5:
+        raise InputError(
+            f"The sampling variances lie between {low:g} and {high:g}, the effects {2 * half:g} apart; "
+            f"calculations need ratios below {WIDEST:g}.",
+            code="out-of-range",
+            advice="Look for a slip in the units.",
+        )
+
+
+def _refuse_choices(spec: Spec) -> None:
+    if not 0 < spec.level < 1:
+        raise InputError(
+            f"The confidence level is {spec.level:g}; it must lie between 0 and 1.",
+            code="level",
+            advice=f"Did you mean {spec.level / 100:g}?"
+            if 1 < spec.level < 100
+            else "Give 0.95, for example.",
+        )
+    for term in spec.terms:
+        given = term.variance if isinstance(term, Intercept | Known) else None
+        if given is not None and not (np.isfinite(given) and given >= 0):
+            raise InputError(
+                f'The given variance of "{term.name}" is {given:g}; it must be finite and not negative.',
+                code="given-variance",
+                advice="Give None to estimate it.",
+            )
+
+
+def _columns(design: Design, finite: np.ndarray) -> str:
+    return "moderator " + ", ".join(f'"{design.names[j]}"' for j in np.flatnonzero(~finite.all(axis=0)))
+
+
+def _described(values: object) -> str:
+    if isinstance(values, np.ndarray):
+        return f"an array of shape {values.shape}"
+    return f"a {type(values).__name__}"
+
+
+def listed(rows: np.ndarray, most: int = 5) -> str:
+    """Rows (n,) counted from 1, the first few by number."""
+    shown = ", ".join(str(row + 1) for row in rows[:most])
+    return shown if len(rows) <= most else f"{shown} and {len(rows) - most} more"
