@@ -34,7 +34,7 @@ add <- function(...) models[[length(models) + 1]] <<- record(...)
 intercept <- function(by, variance) list(kind = "intercept", by = I(by), variance = variance)
 
 # one effect per study
-# years are centred: clubSandwich works on the columns as they are and loses digits otherwise
+# years are centred and weights near one: clubSandwich works on the columns as they are and loses digits otherwise
 bcg <- escalc("RR", ai = tpos, bi = tneg, ci = cpos, di = cneg, data = dat.bcg)
 bcg$decade <- bcg$year %/% 10
 bcg$year <- bcg$year - 65
@@ -55,7 +55,7 @@ born <- escalc("OR", ai = waward, n1i = wtotal, ci = maward, n2i = mtotal, data 
 born$year <- born$year - 1995
 f <- rma(yi, vi, mods = ~ type + year, data = born, method = "EE")
 add("bornmann, equal effects", f, born$study, 2:3)
-f <- rma(yi, vi, mods = ~ type + year, data = born, method = "DL", weights = wtotal + mtotal)
+f <- rma(yi, vi, mods = ~ type + year, data = born, method = "DL", weights = (wtotal + mtotal) / 1000)
 add("bornmann, user weights in unbalanced clusters", f, born$study, 2:3, w = born$wtotal + born$mtotal, terms = list(intercept("row", f$tau2)))
 
 # several effects per study
