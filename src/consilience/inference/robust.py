@@ -169,13 +169,13 @@ def satterthwaite_inner(robust: Robust, contrasts: np.ndarray) -> np.ndarray:
     return result
 
 
-def lone_coefficients(robust: Robust) -> np.ndarray:
-    """(p,) whether a coefficient cannot be estimated without one of the clusters.
+def lone_rows(robust: Robust, rows: np.ndarray) -> np.ndarray:
+    """(r,) whether a row of combinations (r, p) of coefficients cannot be estimated without one of the clusters.
 
     In the orthonormal basis X_j'W_j X_j of such a cluster has an eigenvalue of one, and its eigenvector the directions
     that all other clusters leave open.
     """
-    root = robust.working.root
+    root = rows @ robust.working.root
     found = np.zeros(len(root), dtype=bool)
     length = np.linalg.norm(root, axis=1)
     for group in robust.groups:
@@ -197,14 +197,18 @@ def why_missing(robust: Robust) -> str:
     return f"{robust.kind} needs {least} (here {m} clusters, {k} effects, {p} coefficients)"
 
 
-def robust_notes(robust: Robust, names: tuple[str, ...], df: np.ndarray) -> tuple[Note, ...]:
-    """What a reader must know of robust standard errors with degrees of freedom df (p,), by name of the coefficient."""
+def robust_notes(
+    robust: Robust, names: tuple[str, ...], df: np.ndarray, *, rows: np.ndarray | None = None
+) -> tuple[Note, ...]:
+    """What a reader must know of robust standard errors with degrees of freedom df, by name of the coefficient, or of
+    the combinations `rows` (r, p) of them."""
     notes = []
+    rows = np.eye(len(robust.working.beta)) if rows is None else rows
     unknown = ~np.isfinite(df)
     if unknown.any():
         message = f"No standard error for {_named(names, unknown)}: {why_missing(robust)}."
         notes.append(Note("coefficient-one-cluster", "warning", message))
-    lone = lone_coefficients(robust) & ~unknown
+    lone = lone_rows(robust, rows) & ~unknown
     if lone.any():
         notes.append(
             Note(
