@@ -216,7 +216,7 @@ def robust_notes(
                 "warning",
                 f"The standard error of {_named(names, lone)} is too small: without one of the studies it cannot be "
                 "estimated, and that study has no residual that would show its own error.",
-                "Report the model's own standard error (test = \"t\"), or leave out the study or the moderator.",
+                'Report the model\'s own standard error (test = "t"), or leave out the study or the moderator.',
             )
         )
     few = df < FEW_DF

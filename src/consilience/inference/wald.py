@@ -135,7 +135,9 @@ def prepared(robust: Robust, c: np.ndarray, labels: tuple[str, ...] = ()) -> Con
     change = (vectors / np.sqrt(values)).T @ change
     whitened = change @ inner
     observed = np.linalg.eigvalsh(whitened @ robust.meat @ whitened.T)
-    return Contrasts(inner, whitened, change) if observed[0] > 1e-12 * observed[-1] else _without_variance(named)
+    return (
+        Contrasts(inner, whitened, change) if observed[0] > 1e-12 * observed[-1] else _without_variance(named)
+    )
 
 
 def _without_variance(labels: Sequence[str]) -> str:
