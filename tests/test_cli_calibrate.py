@@ -79,6 +79,8 @@ def test_help_teaches_with_examples(capsys):
         ["FOLDER", "--replicates", "3"],
         ["FOLDER", "--seed", "-1"],
         ["FOLDER", "--effect", "large"],
+        ["FOLDER", "--effect", "nan"],
+        ["FOLDER", "--effect", "inf"],
         ["FOLDER", "--outt", "x"],
         ["FOLDER", "--out", "."],
     ],

@@ -57,6 +57,9 @@ def at_second(values: np.ndarray, bad: float) -> np.ndarray:
 )
 def test_what_is_no_number_is_named_with_its_row(name: str, change, code: str) -> None:
     data, x = change()
+    if (data.v == 0).any() and name in ("robust", "CHE"):  # random effects give the row its variance
+        assert "zero-variance" in {note.code for note in fit(data, SPECS[name]).notes}
+        return
     with pytest.raises(ConsilienceError, match=r"[Rr]ow 2\b") as caught:
         fit(data, SPECS[name], design=x)
     assert caught.value.code == code

@@ -120,7 +120,7 @@ def test_the_general_search_finds_the_same(method) -> None:
             setup = build(effects, design, Spec(terms, method, "z"))
             ours, general = solve(setup, method=method), multistart.solve(setup, method=method)
             assert ours.optimum.status == general.optimum.status
-            assert ours.hidden == general.hidden
+            assert ours.unknown == general.unknown
             assert ours.evaluation.loglik == pytest.approx(general.evaluation.loglik, abs=1e-9)
             np.testing.assert_allclose(ours.theta, general.theta, rtol=1e-6, atol=1e-8)
             np.testing.assert_allclose(

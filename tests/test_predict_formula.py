@@ -101,7 +101,21 @@ def test_rows_that_were_left_out_do_not_move_the_coding() -> None:
     assert p.estimate[0] == pytest.approx(float(part.coefficients.estimate[0]), rel=1e-12)
 
 
-def test_a_logarithm_of_zero_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("formula", "at", "code"),
+    [
+        ("age + kind", {"age": 30.0}, "formula-unknown-column"),
+        ("age + kind", {"age": 30.0, "kinds": "a"}, "formula-unknown-column"),
+        ("age + kind", {"age": 30.0, "kind": "z"}, "formula-unknown-level"),
+        ("age + kind", {"age": [30.0, 31.0], "kind": ["a", "b", "c"]}, "shape"),
+        ("age + kind", {"age": np.nan, "kind": "a"}, "formula-missing-values"),
+        ("age + kind", {"age": "old", "kind": "a"}, "formula-missing-values"),
+        ("log(weeks)", {"weeks": 0.0}, "formula-not-finite"),
+        ("bs(weeks, df=4)", {"weeks": 1000.0}, "formula-out-of-range"),
+        ("1", {"weeks": 3.0}, "no-formula"),
+    ],
+)
+def test_values_that_cannot_be_coded_are_refused(formula: str, at: dict, code: str) -> None:
     with pytest.raises(InputError) as caught:
-        consilience.predict(fitted(data(), "log(weeks)"), {"weeks": 0.0})
-    assert caught.value.code == "formula-not-finite"
+        consilience.predict(fitted(data(), formula), at)
+    assert caught.value.code == code

@@ -185,9 +185,9 @@ def test_z_curve_recovers_known_power() -> None:
     assert found.edr.low < np.mean(z > 1.96) < found.edr.high
     assert found.err.low < 0.77 < found.err.high
     assert found.weights.sum() == pytest.approx(1)
-    inside = z[(z > 1.959964) & (z < 6)]
+    inside = z[(z > 1.959964) & (z < 5)]
     density = (np.exp(-((inside[:, None] - found.means) ** 2) / 2) + np.exp(-((inside[:, None] + found.means) ** 2) / 2)) / np.sqrt(2 * np.pi)  # fmt: skip
-    grid = np.linspace(1.959964, 6, 20001)
+    grid = np.linspace(1.959964, 5, 20001)
     each = np.exp(-((grid[:, None] - found.means) ** 2) / 2) + np.exp(
         -((grid[:, None] + found.means) ** 2) / 2
     )

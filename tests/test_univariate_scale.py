@@ -160,7 +160,7 @@ def test_predictions_have_the_variance_of_their_own_study() -> None:
     spec = Spec((Intercept(("row",)),), "REML", "z", scale=Scale(x, ("intercept", "x")))
     found = fit(plain(t["yi"], t["vi"]), spec, design=Design(x, ("intercept", "x")))
     at = [[1.0, 0.5], [1.0, 2.0]]
-    p = predict(found, at, scale=at)
+    p = predict(found, at, z=at)
     expected = [
         [0.2631814180, 0.06017127597, 0.1452478842, 0.3811149518, -0.3683982974, 0.8947611334],
         [0.1846331854, 0.04043111466, 0.1053896568, 0.2638767140, -0.1279676057, 0.4972339765],
@@ -181,9 +181,9 @@ def test_predictions_have_the_variance_of_their_own_study() -> None:
     assert len(own.estimate) == len(np.unique(x, axis=0))
     np.testing.assert_allclose(np.unique(own.pi_high - own.pi_low).size, len(own.estimate))
     with pytest.raises(InputError, match="Scale moderators have shape"):
-        predict(found, at, scale=[1.0])
+        predict(found, at, z=[1.0])
     with pytest.raises(InputError, match="Only a location-scale"):
-        predict(fit(plain(t["yi"], t["vi"]), Spec.random_effects()), scale=[1.0])
+        predict(fit(plain(t["yi"], t["vi"]), Spec.random_effects()), z=[1.0])
 
 
 def test_what_is_said_of_each_study_uses_its_own_variance() -> None:

@@ -37,12 +37,16 @@ def calibrate(
 
         consilience calibrate my-review --replicates 5000 --effect 0.3 --out calibration.json
     """
+    from math import isfinite
+
     from ..io.atomic import write_atomic
     from ..review.calibration import calibrate_review, sentences, to_json
     from ..review.check import check
     from .notes import print_notes
     from .progress import shown_progress
 
+    if effect is not None and not isfinite(effect):
+        raise typer.BadParameter(f"{effect:g} is not a finite number.", param_hint="--effect")
     with shown_progress(quiet=quiet) as progress:
         progress("Checking", 0, 1)
         found = check(folder)

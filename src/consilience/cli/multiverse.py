@@ -12,7 +12,12 @@ def multiverse(
         metavar="FOLDER", help="The review: a folder with review.toml.", show_default=False
     ),
     out: Path = typer.Option(
-        None, "--out", "-o", metavar="FILE.csv", help="Write every specification to this file."
+        None,
+        "--out",
+        "-o",
+        metavar="FILE.csv",
+        help="Write every specification to this file.",
+        dir_okay=False,
     ),
     workers: int = typer.Option(
         None,

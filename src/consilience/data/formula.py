@@ -32,7 +32,7 @@ _SAFE_NODES = (
 )
 
 
-def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
+def design_matrix(formula: str, columns: Mapping[str, np.ndarray] | Any) -> Design:
     """The model matrix of a right-hand side such as ``"mean_age + intervention_class"``.
 
     Interactions (``a:b``, ``a*b``), splines (``cr(weeks, df=3, constraints='center')`` natural cubic, ``bs``), ``poly``, ``center``, ``scale``,
@@ -42,7 +42,7 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
     Parameters
     ----------
     formula : Wilkinson notation; a leading ``~`` may be written.
-    columns : name -> (k,) float array, or object array of text for categories.
+    columns : name -> (k,) float array, or object array of text for categories; or a data frame.
 
     Returns
     -------
@@ -56,6 +56,7 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
     from formulaic.errors import FormulaicError  # 0.6 s with pandas: only for who writes a formula
 
     text = formula.strip().removeprefix("~").strip() or "1"
+    columns = columns_of(columns)
     terms, used = _parsed(text, columns)
     lengths = {len(column) for column in columns.values()}
     if not lengths:
@@ -64,30 +65,113 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray]) -> Design:
         raise InputError(f'The formula "{text}" has no term.', code="formula-syntax")
     if not used:
         return Design.intercept(lengths.pop())
-    own = {name: np.array(columns[name]) for name in used}
-    refuse_missing(text, own)
+    _refuse_missing(text, {name: columns[name] for name in used})
     import pandas
 
-    frame = pandas.DataFrame(own)
+    frame = pandas.DataFrame({name: columns[name] for name in used})
     try:
         with np.errstate(all="ignore"):
-            found = materialise(text, frame)
+            found = _materialise(text, frame)
     except FormulaicError as error:
         raise InputError(
-            f'The formula "{text}" cannot be computed: {plain(error)}', code="formula-syntax"
+            f'The formula "{text}" cannot be computed: {_plain(error)}', code="formula-syntax"
         ) from error
     names = tuple(_tidy(name) for name in found.model_spec.column_names)
     matrix = np.asarray(found, dtype=float)
     _refuse_unusable(text, matrix, names)
     indices = {_tidy(str(term)): tuple(rows) for term, rows in found.model_spec.term_indices.items()}
-    return Design(matrix, names, text, indices, own)
+    return Design(matrix, names, text, indices, {name: columns[name] for name in used})
 
 
-def materialise(formula: Any, frame: Any) -> Any:
-    """formulaic's matrix of a formula, or of one that was applied before (a model spec), with the functions allowed."""
+def columns_of(table: Any) -> dict[str, np.ndarray]:
+    """Columns of a mapping or of any data frame as arrays; text as objects, single values as columns of one."""
+    names = table if isinstance(table, Mapping) else table.columns
+    found = {str(name): np.atleast_1d(np.asarray(table[name])) for name in names}
+    return {name: c.astype(object) if c.dtype.kind in "US" else c for name, c in found.items()}
+
+
+def new_rows(design: Design, columns: Mapping[str, Any]) -> np.ndarray:
+    """(m, p) rows of a design made from a formula, at other values of its columns.
+
+    Knots of splines, means of ``center`` and ``scale``, polynomials and levels stay those of the design's own data.
+
+    Parameters
+    ----------
+    columns : name -> (m,) values, or one value for all rows; every column of the formula.
+
+    Raises
+    ------
+    InputError : ``no-formula``, ``formula-unknown-column``, ``formula-unknown-level``, ``formula-missing-values``,
+        ``formula-not-finite``, ``formula-out-of-range``, ``shape``.
+    """
+    from formulaic.errors import FormulaicError
+
+    if not design.columns:
+        raise InputError(
+            f'The design "{design.formula}" was not made from columns by a formula.',
+            code="no-formula",
+            advice=f"Give a matrix with the columns {', '.join(design.names)}.",
+        )
+    given = _aligned(design, columns)
+    _refuse_missing(design.formula, given)
+    import pandas
+
+    try:
+        with np.errstate(all="ignore"):
+            own = _materialise(design.formula, pandas.DataFrame(dict(design.columns)))
+            found = own.model_spec.get_model_matrix(pandas.DataFrame(given), context=_NUMPY)
+    except (FormulaicError, ValueError) as error:
+        raise InputError(
+            f'The formula "{design.formula}" cannot be computed at these values: {_plain(error)}',
+            code="formula-out-of-range",
+            advice="A spline of type bs ends at the smallest and largest value of its own data; cr goes on as a line.",
+        ) from error
+    matrix = np.asarray(found, dtype=float)
+    _refuse_infinite(design.formula, matrix, design.names)
+    return matrix
+
+
+def _aligned(design: Design, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The columns of the formula with equal lengths and known levels."""
+    made = {}
+    categories = set(re.findall(r"\bC\(\s*([A-Za-z_]\w*)", design.formula))
+    for name, own in design.columns.items():
+        if name not in columns:
+            message = f'The formula "{design.formula}" needs "{name}". {suggestion(name, columns)}'
+            raise InputError(message.strip(), code="formula-unknown-column", advice="Give values for it.")
+        try:
+            values = np.atleast_1d(
+                np.asarray(columns[name], dtype=own.dtype if own.dtype.kind in "Of" else float)
+            )
+        except (TypeError, ValueError):
+            raise InputError(
+                f'"{name}" needs numbers, not {columns[name]!r}.', code="formula-missing-values"
+            ) from None
+        by_level = own.dtype == object or name in categories
+        unknown = sorted({_level(x) for x in values} - {_level(x) for x in own}) if by_level else []
+        if unknown:
+            raise InputError(
+                f'"{name}" has no level "{unknown[0]}" in the data of the design. {suggestion(unknown[0], map(_level, own))}'.strip(),
+                code="formula-unknown-level",
+                advice=f"There are: {', '.join(sorted({_level(x) for x in own}))}.",
+            )
+        made[name] = values
+    lengths = {len(values) for values in made.values()} - {1}
+    if len(lengths) > 1 or any(values.ndim != 1 for values in made.values()):
+        sizes = ", ".join(f"{name} {values.shape}" for name, values in made.items())
+        raise InputError(f"The new values differ in length: {sizes}.", code="shape")
+    return {name: np.broadcast_to(values, max(lengths, default=1)).copy() for name, values in made.items()}
+
+
+def _level(value: Any) -> str:
+    """A level as it is written; whole numbers without a point."""
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
+def _materialise(text: str, frame: Any) -> Any:
     from formulaic import model_matrix
 
-    return model_matrix(formula, frame, na_action="ignore", context=_NUMPY)
+    return model_matrix(text, frame, na_action="ignore", context=_NUMPY)
 
 
 def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], list[str]]:
@@ -99,7 +183,7 @@ def _parsed(text: str, columns: Mapping[str, np.ndarray]) -> tuple[list[Any], li
         parsed = Formula(text)
     except (FormulaicError, SyntaxError) as error:
         raise InputError(
-            f'The formula "{text}" cannot be read: {plain(error)}', code="formula-syntax"
+            f'The formula "{text}" cannot be read: {_plain(error)}', code="formula-syntax"
         ) from error
     if not isinstance(parsed, SimpleFormula):
         raise InputError(
@@ -154,8 +238,7 @@ def _not_allowed(text: str, what: str) -> InputError:
     )
 
 
-def refuse_missing(text: str, columns: Mapping[str, np.ndarray]) -> None:
-    """Raise InputError ``formula-missing-values`` that names the column and rows."""
+def _refuse_missing(text: str, columns: Mapping[str, np.ndarray]) -> None:
     for name, column in columns.items():
         missing = column == "" if column.dtype == object else np.isnan(column.astype(float))
         rows = (np.flatnonzero(missing) + 1).tolist()
@@ -167,8 +250,7 @@ def refuse_missing(text: str, columns: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def refuse_not_finite(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
-    """Raise InputError ``formula-not-finite`` that names the column and rows."""
+def _refuse_infinite(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
     for name, column in zip(names, matrix.T, strict=True):
         rows = (np.flatnonzero(~np.isfinite(column)) + 1).tolist()
         if rows:
@@ -177,7 +259,7 @@ def refuse_not_finite(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> 
 
 
 def _refuse_unusable(text: str, matrix: np.ndarray, names: tuple[str, ...]) -> None:
-    refuse_not_finite(text, matrix, names)
+    _refuse_infinite(text, matrix, names)
     if np.linalg.matrix_rank(matrix) == matrix.shape[1]:
         return
     for p in range(1, len(names) + 1):  # name the first column that adds nothing
@@ -197,7 +279,7 @@ def _some(rows: Iterable[int]) -> str:
     return ", ".join(map(str, listed[:10])) + (" ..." if len(listed) > 10 else "")
 
 
-def plain(error: Exception) -> str:
+def _plain(error: Exception) -> str:
     """formulaic's message without its terminal colours and marker brackets."""
     text = re.sub(r"\x1b?\[\d+(;\d+)?m|\u29db|\u29da", "", str(error))
     return " ".join(text.split())

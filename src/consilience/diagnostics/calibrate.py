@@ -105,15 +105,15 @@ def calibrate(
 
     Raises
     ------
-    InputError ``no-model-to-simulate``, ``one-cluster``, ``replicates``, ``no-calibration`` (location-scale models and
-    given weights); OptionError for an unknown coefficient.
+    InputError ``no-model-to-simulate``, ``one-cluster``, ``replicates``, ``effect`` (not finite), ``no-calibration``
+    (location-scale models and given weights); OptionError for an unknown coefficient.
 
     Source: Morris, White & Crowther (2019), Stat Med 38:2074 (measures and their Monte-Carlo errors, table 6).
     """
     at = fit.coefficients.names.index(
         choose(coefficient or fit.coefficients.names[0], fit.coefficients.names, what="coefficient")
     )
-    _check(fit, replicates)
+    _check(fit, replicates, effect)
     own = (fit.spec.test,) if fit.spec.test not in COMPARED and fit.spec.test in TESTS_AT_ONCE else ()
     notes: list[Note] = []
     tests = _without_robust(fit, (*own, *COMPARED), notes)
@@ -142,7 +142,9 @@ def calibrate(
     )
 
 
-def _check(fit: Fit, replicates: int) -> None:
+def _check(fit: Fit, replicates: int, effect: float) -> None:
+    if not np.isfinite(effect):
+        raise InputError(f"The effect is {effect:g}; the power needs a finite number.", code="effect")
     if replicates < 2:
         raise InputError(f"{replicates} replicates show nothing; take at least 2.", code="replicates")
     if fit.spec.scale is not None or fit.spec.weights:

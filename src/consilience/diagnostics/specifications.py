@@ -74,7 +74,7 @@ def movement(dimensions: Sequence[Dimension], choice: np.ndarray, estimate: np.n
     adjusted for the other choices. The total share of a dimension is the sum of squares between specifications that differ
     in nothing else, over SS_total.
 
-    Source: Searle (1971), Linear Models, ch. 8 (check); Homma & Saltelli (1996), Reliab Eng Syst Saf 52:1 (total effects).
+    Source: Searle (1971), Linear Models (unbalanced data); Homma & Saltelli (1996), Reliab Eng Syst Saf 52:1 (total effects).
     """
     n = len(estimate)
     centred = estimate - estimate.mean() if n else estimate

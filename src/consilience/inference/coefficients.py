@@ -87,7 +87,7 @@ def containment(terms: tuple[RandomTerm, ...], x: np.ndarray) -> np.ndarray:
     """
     k, p = x.shape
     df = np.full(p, float(k - p))
-    for term in terms:
+    for term in (part for whole in terms for part in whole.parts or (whole,)):
         level = np.zeros(k, dtype=np.intp) if term.outer is None else term.outer
         first = np.zeros(int(np.max(level)) + 1, dtype=np.intp)
         first[level[::-1]] = np.arange(k)[::-1]

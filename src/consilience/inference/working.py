@@ -16,7 +16,7 @@ from ..base.linalg import rows_by_size
 from ..likelihood.build import Setup, build
 from ..likelihood.gaussian import Evaluation, evaluate
 from ..likelihood.terms import column, partition
-from ..records import Components, Effects, Fit, Spec
+from ..records import Components, Design, Effects, Fit, Spec
 from .rve_weights import WORKING_MODELS, row_variances
 
 
@@ -164,12 +164,19 @@ def without_scale(fit: Fit) -> Fit:
 def working_of(fit: Fit) -> Working:
     """Rebuild the working model of a fit from its records (milliseconds at 5,000 effects)."""
     fit = without_scale(fit)
-    setup = build(working_effects(fit), fit.design, fit.spec)
-    theta = setup.scale_theta(fit.components.theta, -1)
-    at = evaluate(setup.problem, theta, reml=fit.spec.method == "REML", derivatives=False)
+    return working_at(working_effects(fit), fit.design, fit.spec, fit.components.theta, clusters=fit.effects)
+
+
+def working_at(
+    effects: Effects, design: Design, spec: Spec, theta: np.ndarray, *, clusters: Effects | None = None
+) -> Working:
+    """The working model at variances theta (q,) on the effects' scale. clusters : where the columns of clusters and weights stand."""
+    setup = build(effects, design, spec)
+    theta = setup.scale_theta(theta, -1)
+    at = evaluate(setup.problem, theta, reml=spec.method == "REML", derivatives=False)
     if at is None:
         raise InputError("The covariance of the effects is singular.", code="singular")
-    return working_model(setup, at, theta=theta, effects=fit.effects, spec=fit.spec)
+    return working_model(setup, at, theta=theta, effects=effects if clusters is None else clusters, spec=spec)
 
 
 def clusters_of(working: Working) -> list[Clusters]:

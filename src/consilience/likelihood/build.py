@@ -24,13 +24,29 @@ from .terms import RandomTerm, column_codes, random_terms
 Sized = list[tuple[np.ndarray, np.ndarray]]
 
 
+@dataclass(frozen=True)
+class Unknown:
+    """What the data cannot decide.
+
+    hidden : (index in theta, reason), taken as zero; unseen : correlations of levels that never meet, by name;
+    vague : other reasons, where nothing can be taken as zero.
+    """
+
+    hidden: tuple[tuple[int, str], ...] = ()
+    unseen: tuple[str, ...] = ()
+    vague: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.hidden or self.unseen or self.vague)
+
+
 @dataclass(frozen=True, eq=False)
 class Setup:
     """A Problem and the way back to the scale of the effects.
 
     exponent : effects were divided by 2^exponent; column_exponents : (p,) the same for the design;
     offset : (p,) coefficients already subtracted, in scaled units; twins : (later, earlier) pairs of parameters that the
-    data cannot tell apart.
+    data cannot tell apart; unknown : what the data cannot decide, where that is known already.
     """
 
     problem: Problem
@@ -40,6 +56,7 @@ class Setup:
     column_exponents: np.ndarray
     offset: np.ndarray
     twins: tuple[tuple[int, int], ...] = ()
+    unknown: Unknown | None = None
 
     def scale_theta(self, theta: np.ndarray, sign: int) -> np.ndarray:
         """theta from the effects' scale to the working scale (sign -1) or back (+1)."""
@@ -214,7 +231,11 @@ def _layout(
     Nested: intercepts of one grouping and of single effects, V within the groups. Crossed: other intercepts and known
     correlations besides, where their levels are few. Dense: anything.
     """
-    if dense or not all(len(t.parameters) == 1 and t.structure.linear for t in terms):
+    if (
+        dense
+        or any(t.parts for t in terms)
+        or not all(len(t.parameters) == 1 and t.structure.linear for t in terms)
+    ):
         return dense_layout(v, blocks, terms)
     kinds = _kinds(effects, terms)
     groups = [

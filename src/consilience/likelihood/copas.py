@@ -8,7 +8,7 @@ log L = sum of -log(2 pi T) / 2 - (y - x b)^2 / (2 T) - log Phi(u) + log Phi(v).
 
 Parameters: theta = (b (p), tau^2, rho).
 
-Source: Copas & Shi (2001), Stat Methods Med Res 10:251, eqs 5-9 (check); Copas (1999), JRSS-A 162:95.
+Source: Copas & Shi (2001), Stat Methods Med Res 10:251; Copas (1999), JRSS-A 162:95.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ class DenseLayout:
 
 def dense_layout(v: np.ndarray, blocks: Sized, terms: list[RandomTerm]) -> DenseLayout:
     """Split the rows into independent blocks and lay out V by block size."""
-    component = components(len(v), blocks, [t.outer for t in terms])
+    component = components(len(v), blocks, [part.outer for t in terms for part in t.parts or (t,)])
     place = np.empty(len(v), dtype=np.intp)
     sized = rows_by_size(component)
     size_of = np.empty(len(v), dtype=np.intp)

@@ -388,6 +388,8 @@ def _derivatives(terms: list[RandomTerm], q: int) -> tuple[np.ndarray, np.ndarra
 
 def _spread(term: RandomTerm, rows: np.ndarray, k: int) -> np.ndarray:
     """(C, n m m) P of a term: the covariances that each entry of G (each parameter, where G is linear) gives the rows."""
+    if term.parts:
+        return np.asarray(sum(_spread(part, rows, k) for part in term.parts))
     real = rows < k
     index = np.where(real, rows, 0)
     same = real[:, :, None] & real[:, None, :]

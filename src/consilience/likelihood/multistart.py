@@ -15,36 +15,33 @@ import numpy as np
 from ..base.errors import InputError
 from ..records import Optimum
 from ..records.fit import OptimumStatus
-from .build import Setup
+from .build import Setup, Unknown
 from .climb_lanes import climb_lanes
 from .dense import DenseLayout
 from .gaussian import Evaluation, Problem, evaluate
+from .identify import unidentified
 from .lanes import has_lanes, lane_model
 from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, maximise
-from .terms import SHAPES, RandomTerm
+from .terms import RandomTerm
 
-FLAT = 1e-9  # visible share of a parameter below which the fixed part hides it
 MOST_LANES, MOST_RANKED = 8, 40  # climbs at once, chosen from so many of the highest starting points
 MANY_ROWS = 20_000  # beyond this the likelihood is as good as unimodal and one climb is enough
 Method = Literal["REML", "ML", "EE"]
-Hidden = tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """theta (q,) on the working scale, the likelihood there, how it was found, and the parameters that cannot be
-    estimated, (index, reason).
+    """theta (q,) on the working scale, the likelihood there, how it was found, and what cannot be estimated.
 
     information : (q, q) negative Hessian at theta (its average form where the exact one is dear); NaN for what is given or
-        at a bound. unseen : correlations of which the data say nothing, by name.
+        at a bound.
     """
 
     theta: np.ndarray
     evaluation: Evaluation
     optimum: Optimum
-    hidden: Hidden
+    unknown: Unknown
     information: np.ndarray
-    unseen: tuple[str, ...] = ()
 
 
 def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> Solution:
@@ -59,9 +56,10 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     InputError ``singular`` if the covariance of the effects is singular whatever the components are.
     """
     problem, reml = setup.problem, method == "REML"
-    hidden = () if method == "EE" else hidden_parameters(setup)
+    unknown = Unknown() if method == "EE" else unidentified(setup)
+    hidden = [i for i, _ in unknown.hidden]
     fixed = problem.fixed.copy()
-    nothing = np.isnan(fixed) if method == "EE" else np.isin(np.arange(len(fixed)), [i for i, _ in hidden])
+    nothing = np.isnan(fixed) if method == "EE" else np.isin(np.arange(len(fixed)), hidden)
     fixed[nothing] = np.clip(0.0, problem.lower, problem.upper)[nothing]
     free = np.isnan(fixed)
     box = Box(np.where(free, problem.lower, fixed), np.where(free, problem.upper, fixed), free)
@@ -69,7 +67,7 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     if not free.any():
         at = _existing(evaluate(problem, fixed, reml=reml))
         status: OptimumStatus = "not-identified" if hidden else "fixed"
-        return Solution(fixed, at, Optimum(status), hidden, np.full((len(fixed),) * 2, np.nan))
+        return Solution(fixed, at, Optimum(status), unknown, np.full((len(fixed),) * 2, np.nan))
     best, climbs = (_search_lanes if has_lanes(problem) else _search)(setup, box, start=start, reml=reml)
     if best is None:
         _existing(None)
@@ -80,11 +78,10 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         if isinstance(found, Evaluation)
         else _existing(evaluate(problem, best.theta, reml=reml, derivatives=False))
     )
-    unseen = _unseen(setup)
     bound = bool(best.at_bound.any()) or _singular(setup, best.theta)
-    status = ending(score=best.score, unknown=bool(hidden or unseen), at_bound=bound)
+    status = ending(score=best.score, unknown=bool(unknown), at_bound=bound)
     optimum = Optimum(status, best.iterations, best.score, climbs)
-    return Solution(best.theta, full, optimum, hidden, _information(best, free), unseen)
+    return Solution(best.theta, full, optimum, unknown, _information(best, free))
 
 
 def _information(best: Maximum, free: np.ndarray) -> np.ndarray:
@@ -186,52 +183,6 @@ def _singular(setup: Setup, theta: np.ndarray) -> bool:
                 return True
         start = stop
     return False
-
-
-def hidden_parameters(setup: Setup) -> Hidden:
-    """Free variances without information in the data, each with the reason."""
-    problem = setup.problem
-    names = [parameter.name for parameter in setup.parameters]
-    free = np.isnan(problem.fixed)
-    found = {
-        later: f'"{names[later]}" has the same levels as "{names[earlier]}", only their sum can be estimated'
-        for later, earlier in setup.twins
-        if free[later]
-    }
-    start = 0
-    for term in setup.terms:
-        last = start + len(term.parameters) - 1
-        if _is_shape(term) and free[last] and len(term.apart()) == _pairs(term):
-            found[last] = f'"{names[last]}": no level of the outer factor has two levels of the inner one'
-        start = last + 1
-    seeds = np.array([parameter.seed for parameter in setup.parameters])
-    probe = np.where(free, np.clip(seeds, problem.lower, problem.upper), problem.fixed)
-    visible = [parameter.unit != 2 for parameter in setup.parameters]
-    at = None if np.all(visible | ~free) else evaluate(problem, probe, reml=True)
-    if at is not None:
-        for i in np.flatnonzero(free & (at.flat < FLAT)):
-            if setup.parameters[i].unit == 2:
-                found.setdefault(int(i), f'"{names[i]}" cannot be told apart from the coefficients')
-    return tuple(sorted(found.items()))
-
-
-def _is_shape(term: RandomTerm) -> bool:
-    """Is the last parameter the one correlation (or range) of the term?"""
-    return len(term.parameters) > 1 and term.parameters[-1].name.endswith(SHAPES)
-
-
-def _pairs(term: RandomTerm) -> int:
-    return len(term.levels) * (len(term.levels) - 1) // 2
-
-
-def _unseen(setup: Setup) -> tuple[str, ...]:
-    """Correlations of an unstructured matrix without information in the data, by the names that the result gives them."""
-    return tuple(
-        f"{term.name}: {a}, {b}"
-        for term in setup.terms
-        if len(term.parameters) > len(term.levels) and not _is_shape(term)
-        for a, b in term.apart()
-    )
 
 
 def starting_points(setup: Setup, box: Box) -> np.ndarray:

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..records import Optimum
 from . import multistart
-from .build import Setup
+from .build import Setup, Unknown
 from .gaussian import Evaluation, Problem
-from .multistart import Method, Solution, ending, hidden_parameters
+from .identify import unidentified
+from .multistart import Method, Solution, ending
 from .nested import NestedLayout
 from .nested_batch import NestedBatch, surely_seen
 from .nested_climb import Peak, climb_one
@@ -37,9 +38,9 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     one = _one(setup.problem)
     if one is None or method == "EE":
         return multistart.solve(setup, method=method, start=start)
-    hidden = _hidden(setup, one)
+    unknown = _unknown(setup, one)
     fixed = setup.problem.fixed.copy()
-    fixed[[i for i, _ in hidden]] = 0.0
+    fixed[[i for i, _ in unknown.hidden]] = 0.0
     free = np.isnan(fixed)
     places = np.array(one.places)
     given = np.bincount(places, np.where(free, 0.0, fixed), minlength=2)
@@ -54,12 +55,12 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         return multistart.solve(setup, method=method, start=start)
     best, climbs = found
     theta = np.where(free, np.array(best.theta)[list(one.places)], fixed)
-    status = ending(score=best.score, unknown=bool(hidden), at_bound=bool((theta[free] <= 0).any()))
+    status = ending(score=best.score, unknown=bool(unknown), at_bound=bool((theta[free] <= 0).any()))
     return Solution(
         theta,
         _evaluation(one, best, theta),
         Optimum(status, best.steps, best.score, climbs),
-        hidden,
+        unknown,
         _information(best, one.places, free),
     )
 
@@ -80,15 +81,15 @@ def _one(problem: Problem) -> _One | None:
     return _One(problem, layout, batch, r, tuple(PLACES[name] for name in layout.parameters))
 
 
-def _hidden(setup: Setup, one: _One) -> multistart.Hidden:
+def _unknown(setup: Setup, one: _One) -> Unknown:
     """What the data cannot tell; nothing where a bound proves that they tell everything."""
     if not setup.twins:
         probe = np.zeros((1, 2))
         fixed = setup.problem.fixed
         np.add.at(probe[0], list(one.places), np.where(np.isnan(fixed), 1.0, fixed))
         if surely_seen(one.batch, probe)[0, list(one.places)].all():
-            return ()
-    return hidden_parameters(setup)
+            return Unknown()
+    return unidentified(setup)
 
 
 def _maximum(

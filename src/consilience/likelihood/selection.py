@@ -9,7 +9,7 @@ largest one was taken out, so nothing underflows.
 
 Parameters: theta = (b (p), tau^2, family's own (q)).
 
-Source: Vevea & Hedges (1995), Psychometrika 60:419, eqs 3-8 (check); derivatives are ours.
+Source: Vevea & Hedges (1995), Psychometrika 60:419; derivatives are ours.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Source: Iyengar & Greenhouse (1988), Stat Sci 3:109; Hedges (1992), Stat Sci 7:246; Vevea & Hedges (1995), Psychometrika
 60:419; Vevea & Woods (2005), Psychol Methods 10:428 (given weights); Rust, Lehmann & Farley (1990), J Mark Res 27:220
-(truncation) (check).
+(truncation).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ unstructured by Cholesky factor; spatial ones of Cressie (1993) ch. 2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -40,7 +40,8 @@ class Parameter:
 class Structure:
     """Parameters and the function theta -> (G, dG); plain : G is one variance; linear : G is linear in theta;
     bend : (q, q, l, l) second derivatives of G where they are constant; mirrors : places in theta of the diagonal of a
-    Cholesky factor and the column of each entry, where the signs of whole columns mean nothing."""
+    Cholesky factor and the column of each entry, where the signs of whole columns mean nothing; cells : row and column of
+    G that each parameter belongs to, where G is any covariance matrix; start : seeds of a structure that has its own."""
 
     parameters: tuple[Parameter, ...]
     evaluate: Callable[[np.ndarray], Pair]
@@ -48,12 +49,16 @@ class Structure:
     linear: bool = False
     bend: np.ndarray | None = None
     mirrors: Pair | None = None
+    cells: Pair | None = None
+    start: np.ndarray | None = None
 
     def seeds(self) -> np.ndarray:
         """(S, q) thetas to look at for a total variance of about one: levels alike and each of a few the largest, each
         with several correlations."""
+        if self.start is not None:
+            return self.start
         if self.mirrors is not None:
-            return _cholesky_seeds(len(self.mirrors[0]))
+            return cholesky_seeds(len(self.mirrors[0]))
         sizes = np.array([p.unit > 0 for p in self.parameters])
         most = max((len(p.more) for p in self.parameters), default=0)
         shapes = np.array(
@@ -91,7 +96,7 @@ def _patterns(size: int) -> np.ndarray:
 
 
 @cache
-def _cholesky_seeds(size: int) -> np.ndarray:
+def cholesky_seeds(size: int) -> np.ndarray:
     """Lower Cholesky factors, row by row, with four equal correlations."""
     rows, columns = np.tril_indices(size)
     least = -0.8 / max(size - 1, 1)
@@ -161,6 +166,8 @@ def unstructured(names: list[str]) -> Structure:
     """Any covariance matrix, G = L L' with no bounds: a singular G (a correlation of one) is a smooth point."""
     size = len(names)
     rows, columns = np.tril_indices(size)
+    unit = np.eye(size)[rows]
+    place = np.eye(size * size)[columns * size + rows]
     parameters = tuple(
         Parameter(
             f"{names[i]}, {names[j]}" if i != j else names[i],
@@ -170,47 +177,21 @@ def unstructured(names: list[str]) -> Structure:
         )
         for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
     )
-    mirrors = np.flatnonzero(rows == columns), columns
-    return replace(
-        factored(parameters, np.eye(size * size).reshape(-1, size, size)[rows * size + columns]),
-        mirrors=mirrors,
-    )
-
-
-def factored(parameters: tuple[Parameter, ...], parts: np.ndarray) -> Structure:
-    """G = L L' with L = sum_i theta_i L_i. parts : (q, l, l) the L_i."""
-    q, size, _ = parts.shape
-    flat = parts.reshape(q, -1)
-    pairs = parts[:, None] @ parts.swapaxes(1, 2)[None]
 
     def evaluate(theta: np.ndarray) -> Pair:
-        turned = (theta @ flat).reshape(*theta.shape[:-1], size, size).swapaxes(-1, -2)  # L'
-        half = parts @ turned[..., None, :, :]
-        return turned.swapaxes(-1, -2) @ turned, half + half.swapaxes(-1, -2)
+        turned = (theta @ place).reshape(*theta.shape[:-1], size, size)  # L'
+        # dG / dL_ij = e_i l_j' + l_j e_i' with l_j column j of L
+        outer = unit[:, :, None] * turned[..., columns, None, :]
+        return turned.swapaxes(-1, -2) @ turned, outer + outer.swapaxes(-1, -2)
 
-    return Structure(parameters, evaluate, bend=pairs + np.swapaxes(pairs, 2, 3))
-
-
-def correlation_given(names: list[str], pair: tuple[int, int], r: float) -> Structure:
-    """Any covariance matrix in which the levels `pair` have the correlation r.
-
-    The two come first in L: its first entry is a standard deviation, and its second row another one times (r, sqrt(1 - r^2));
-    neither may be negative, or the correlation would change its sign.
-    """
-    size = len(names)
-    order = [*pair, *(i for i in range(size) if i not in pair)]
-    parts, free = [], []
-    for place, level in enumerate(order):
-        for column in range(1 if place == 1 else 0, place + 1):
-            part = np.zeros((size, size))
-            part[level, column] = 1.0
-            if place == 1:
-                part[level, :2] = r, np.sqrt(max(1.0 - r * r, 0.0))
-            parts.append(part)
-            lower = 0.0 if place < 2 else -np.inf
-            seed = 1.0 if column == place else 0.3
-            free.append(Parameter(f"{names[level]}, {column + 1}", unit=1, lower=lower, seed=seed))
-    return factored(tuple(free), np.array(parts))
+    pairs = (
+        unit[:, None, :, None]
+        * unit[None, :, None, :]
+        * (columns[:, None] == columns[None, :])[:, :, None, None]
+    )
+    mirrors = np.flatnonzero(rows == columns), columns
+    bend = pairs + np.swapaxes(pairs, 2, 3)
+    return Structure(parameters, evaluate, bend=bend, mirrors=mirrors, cells=(rows, columns))
 
 
 def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarray) -> Structure:

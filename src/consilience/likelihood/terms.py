@@ -12,7 +12,8 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import combine_codes, group_codes
-from ..records import Effects, Inner, Intercept, Known, Slopes, Term
+from ..base.options import choose
+from ..records import Effects, Inner, Intercept, Known, Shared, Slopes, Term
 from .structures import (
     SPATIAL,
     Parameter,
@@ -27,6 +28,7 @@ from .structures import (
     unstructured,
 )
 
+SCALINGS = ("none", "correlation", "correlation-from-zero", "from-zero")
 SHAPES = ("rho", "range")  # names of the single shape parameter of a correlation structure
 
 
@@ -36,7 +38,7 @@ class RandomTerm:
 
     outer : (k,) codes, effects of different levels are independent; None = one level.
     inner : (k,) index into G; slopes : (k, c) values instead of an index, or None.
-    levels : names of the rows of G.
+    levels : names of the rows of G. parts : terms that share G, in place of outer, inner and slopes; or none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class RandomTerm:
     inner: np.ndarray
     slopes: np.ndarray | None
     levels: tuple[str, ...]
+    parts: tuple[RandomTerm, ...] = ()
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -94,6 +97,9 @@ class RandomTerm:
 
     def apart(self) -> list[tuple[str, str]]:
         """Pairs of levels that no outer level has both of: the data say nothing on their correlation."""
+        if self.parts:
+            each = [part.apart() for part in self.parts]
+            return [pair for pair in each[0] if all(pair in other for other in each)]
         if self.outer is None or self.slopes is not None or len(self.levels) == 1:
             return []
         present = np.zeros((int(np.max(self.outer)) + 1, len(self.levels)))
@@ -103,6 +109,8 @@ class RandomTerm:
 
     def marginal(self, theta: np.ndarray) -> np.ndarray:
         """(k,) variance that this term gives each effect."""
+        if self.parts:
+            return np.asarray(sum(part.marginal(theta) for part in self.parts))
         g, _ = self.structure.evaluate(theta)
         if self.slopes is not None:
             return np.asarray(np.einsum("ki,ij,kj->k", self.slopes, g, self.slopes))
@@ -110,6 +118,8 @@ class RandomTerm:
 
     def gather(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(l, l) sum of z_i block_ij z_j' over pairs of `rows` (n, m) with the same outer level: adjoint of `expand`."""
+        if self.parts:
+            return np.asarray(sum(part.gather(blocks, rows) for part in self.parts))
         if self.outer is not None:
             outer = self.outer[rows]
             blocks = blocks * (outer[:, :, None] == outer[:, None, :])
@@ -122,6 +132,8 @@ class RandomTerm:
 
     def expand(self, g: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(n, m, m) covariance that the (l, l) matrix `g` gives the `rows` (n, m)."""
+        if self.parts:
+            return np.asarray(sum(part.expand(g, rows) for part in self.parts))
         if self.slopes is not None:
             z = self.slopes[rows]
             block = z @ g @ np.swapaxes(z, 1, 2)
@@ -175,19 +187,61 @@ def sorted_levels(values: np.ndarray) -> tuple[np.ndarray, list[object]]:
 
 
 def random_terms(effects: Effects, terms: tuple[Term, ...]) -> list[RandomTerm]:
-    """All terms of a spec; parameter names are prefixed with the term's name where there are several."""
-    result = []
+    """All terms of a spec, a repeated name with its number; the names of parameters start with that of their term."""
+    result: list[RandomTerm] = []
+    count: dict[str, int] = {}
     for number, term in enumerate(terms):
         made = _one(effects, term)
+        count[term.name] = count.get(term.name, 0) + 1
+        name = term.name if count[term.name] == 1 else f"{term.name} ({count[term.name]})"
         parameters = tuple(
-            replace(p, name=term.name if p.name in ("", term.name) else f"{term.name}: {p.name}", term=number)
+            replace(p, name=name if p.name in ("", term.name) else f"{name}: {p.name}", term=number)
             for p in made.structure.parameters
         )
-        result.append(replace(made, structure=replace(made.structure, parameters=parameters)))
+        result.append(replace(made, name=name, structure=replace(made.structure, parameters=parameters)))
     return result
 
 
+def _shared(effects: Effects, term: Shared) -> RandomTerm:
+    """Several groupings with one G, that of the first."""
+    parts = tuple(_one(effects, part) for part in term.terms)
+    if not parts or any(not _alike(part, parts[0]) for part in parts):
+        names = ", ".join(part.name for part in term.terms) or "nothing"
+        raise InputError(
+            f"Terms that share their components must have the same parameters and levels; these do not: {names}.",
+            code="not-shareable",
+            advice="Share intercepts, known matrices that are equal, or one structure of one inner column.",
+        )
+    structure = parts[0].structure
+    own = tuple(replace(p, name="" if p.name == parts[0].name else p.name) for p in structure.parameters)
+    levels = (term.name,) if len(parts[0].levels) == 1 else parts[0].levels
+    return replace(
+        parts[0],
+        name=term.name,
+        structure=replace(structure, parameters=own),
+        outer=None,
+        levels=levels,
+        parts=parts,
+    )
+
+
+def _alike(one: RandomTerm, other: RandomTerm) -> bool:
+    """Do two terms have the same G at the same theta?"""
+    slopes = (one.slopes, other.slopes)
+    if slopes[0] is None or slopes[1] is None:
+        same = slopes[0] is slopes[1] and (len(one.levels) == 1 or one.levels == other.levels)
+    else:
+        same = one.levels == other.levels and np.array_equal(slopes[0], slopes[1])
+    if not same or [p.unit for p in one.parameters] != [p.unit for p in other.parameters]:
+        return False
+    probe = np.linspace(0.5, 0.6, len(one.parameters))
+    first, second = one.structure.evaluate(probe)[0], other.structure.evaluate(probe)[0]
+    return first.shape == second.shape and np.allclose(first, second, rtol=1e-12)
+
+
 def _one(effects: Effects, term: Term) -> RandomTerm:
+    if isinstance(term, Shared):
+        return _shared(effects, term)
     if isinstance(term, Intercept):
         fixed = np.nan if term.variance is None else term.variance
         structure = scaled(np.ones((1, 1)), term.name, fixed)
@@ -197,7 +251,7 @@ def _one(effects: Effects, term: Term) -> RandomTerm:
         fixed = np.nan if term.variance is None else term.variance
         inner = _known_levels(effects, term.by, term.labels, term.matrix)
         _check_relation(term)
-        structure = scaled(np.asarray(term.matrix, dtype=float), term.name, fixed)
+        structure = scaled(_rescaled(term), term.name, fixed)
         return RandomTerm(term.name, structure, None, inner, None, (term.name,))
     if isinstance(term, Slopes):
         return _slopes(effects, term)
@@ -233,6 +287,24 @@ def _check_relation(term: Known) -> None:
             f"{values[0]:.3g}.",
             code="not-positive-definite",
         )
+
+
+def _rescaled(term: Known) -> np.ndarray:
+    """The matrix of a term as it is used."""
+    choose(term.scaling, SCALINGS, what="scaling of a known matrix")
+    matrix = np.asarray(term.matrix, dtype=float)
+    if term.scaling.startswith("correlation"):
+        spread = np.sqrt(np.diagonal(matrix))
+        if not np.all(spread > 0):
+            raise InputError(
+                f'A diagonal element of the matrix between the levels of "{term.by}" is zero.', code="shape"
+            )
+        matrix = matrix / spread[:, None] / spread
+    if term.scaling.endswith("from-zero"):
+        least = float(np.min(matrix))
+        top = 1.0 - least if term.scaling.startswith("correlation") else 1.0
+        matrix = (matrix - least) / (top if top > 0 else 1.0)
+    return matrix
 
 
 def _slopes(effects: Effects, term: Slopes) -> RandomTerm:

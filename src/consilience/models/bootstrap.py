@@ -1,7 +1,7 @@
 """Parametric and cluster bootstrap of any quantity of a fit, with the Monte-Carlo error of what is reported.
 
 Source: Davison & Hinkley (1997), Bootstrap Methods and their Application, chapters 2 and 5; Efron (1987), JASA 82:171
-(BCa); Van den Noortgate & Onghena (2005), Behav Res Methods 37:11 (both bootstraps in meta-analysis) (check).
+(BCa); Van den Noortgate & Onghena (2005), Behav Res Methods 37:11 (parametric and nonparametric, in meta-analysis).
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def bca(
 
 
 def bca_level(share: float, a: float, p: float) -> float:
-    """Share of the draws below the BCa limit of nominal level p (Efron 1987, eq. 2.3 (check))."""
+    """Share of the draws below the BCa limit of nominal level p (Efron 1987)."""
     z0 = float(normal_ppf(share))
     moved = z0 + float(normal_ppf(p))
     return float(normal_cdf(z0 + moved / (1 - a * moved)))

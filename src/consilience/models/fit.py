@@ -10,7 +10,7 @@ from .location_scale import fit_location_scale
 from .multilevel import METHODS, fit_multilevel
 from .rve import fit_working_model
 from .univariate import fit_univariate, is_univariate
-from .usable import refuse_unusable
+from .usable import exact_rows_note, refuse_unusable
 
 
 def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fit | None = None) -> Fit:
@@ -27,16 +27,21 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
     ``out-of-range``, ``level``, ``given-variance`` and those of the model), OptionError for an unknown choice in `spec`.
     """
     matrix = Design.intercept(effects.k) if design is None else design
-    refuse_unusable(effects, matrix, spec)
+    univariate = is_univariate(effects, spec)
+    refuse_unusable(
+        effects, matrix, spec, exact=not univariate and spec.scale is None and spec.method in METHODS
+    )
     if spec.scale is not None:
         return fit_location_scale(effects, matrix, spec)
     if spec.method in WORKING_MODELS:
         return fit_working_model(effects, matrix, spec)
-    if is_univariate(effects, spec):
+    if univariate:
         return fit_univariate(effects, matrix, spec)
     if spec.method not in METHODS and is_univariate(effects, replace(spec, test="z")):
         return _moments_then_robust(effects, matrix, spec)
-    return fit_multilevel(effects, matrix, spec, start=start)
+    found = fit_multilevel(effects, matrix, spec, start=start)
+    notes = exact_rows_note(effects)
+    return replace(found, notes=(*notes, *found.notes)) if notes else found
 
 
 def _moments_then_robust(effects: Effects, design: Design, spec: Spec) -> Fit:
@@ -44,4 +49,10 @@ def _moments_then_robust(effects: Effects, design: Design, spec: Spec) -> Fit:
     first = fit_univariate(effects, design, replace(spec, test="z"))
     given = replace(spec, terms=(Intercept(("row",), float(first.components.variance[0])),), method="REML")
     second = fit_multilevel(effects, design, given)
-    return replace(second, spec=spec, heterogeneity=first.heterogeneity, optimum=first.optimum)
+    return replace(
+        second,
+        spec=spec,
+        heterogeneity=first.heterogeneity,
+        optimum=first.optimum,
+        notes=(*first.notes, *second.notes),
+    )

@@ -60,17 +60,29 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
         )
 
 
+def _what_follows(reason: str) -> str:
+    """What a variance taken as zero means for the coefficients."""
+    if "the coefficients" not in reason:
+        return ""
+    return "The standard errors of coefficients that rest on it hold sampling error only."
+
+
 def _search_notes(solution: Solution) -> tuple[Note, ...]:
+    unknown = solution.unknown
     notes = [
-        Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.")
-        for _, reason in solution.hidden
+        Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.", _what_follows(reason))
+        for reason in dict.fromkeys(reason for _, reason in unknown.hidden)
     ]
-    if solution.unseen:
-        named = "; ".join(solution.unseen)
+    if unknown.unseen:
+        named = "; ".join(unknown.unseen)
         message = f"No outer level has both, so the data say nothing on the correlation of {named}."
         notes.append(
             Note("correlation-not-identified", "warning", message, "Its value is arbitrary; the rest is not.")
         )
+    notes += [
+        Note("not-identified", "warning", f"Arbitrary: {reason}.", "The sum of all terms is not.")
+        for reason in unknown.vague
+    ]
     if solution.optimum.status == "stopped":
         score = solution.optimum.score
         notes.append(Note("search-stopped", "warning", f"{solution.optimum.help} Scaled score {score:.2g}."))

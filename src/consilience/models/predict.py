@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
 from ..base.distributions import t_isf
-from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..base.options import choose
-from ..data.formula_rows import design_rows, table_columns
 from ..inference.robust import CORRECTIONS, robust_covariance, satterthwaite
 from ..inference.working import working_of
 from ..records import Fit, Prediction
-from .new_variance import new_variance
+from .new_rows import design_rows, new_variance
 
 Convention = Literal["coefficient", "normal", "k-p", "k-p-1", "m-1", "m-2", "tau-only"]
 CONVENTIONS: dict[str, str] = {
@@ -27,62 +24,59 @@ CONVENTIONS: dict[str, str] = {
     "m-2": "t with m - 2 degrees of freedom (m clusters)",
     "tau-only": "normal, as if the mean were known without error",
 }
-Target = Literal["effect", "study"]
-TARGETS: dict[str, str] = {"effect": "new effect in a new study", "study": "mean of a new study"}
+New = Literal["effect", "study"]
+NEW: dict[str, str] = {
+    "effect": "new effect in a new study",
+    "study": "mean of the effects of a new study",
+}
 
 
 def predict(
     fit: Fit,
     x: Any = None,
     *,
+    z: np.ndarray | None = None,
     interval: Convention = "coefficient",
-    new: Target = "effect",
-    levels: Mapping[str, Any] | None = None,
-    scale: np.ndarray | None = None,
+    of: New = "effect",
 ) -> Prediction:
-    """Mean effect at moderator values x, with CI, and PI for what is `new`: se^2 + the variance between such effects.
+    """Mean effect at moderator values x with its CI, and a prediction interval from se^2 + the variance of what is new.
+
+    ``of="effect"``: the true effect of one new row in a new study, with the variances of all random terms.
+    ``of="study"``: the mean of the true effects of a new study, without the terms that differ between the rows of a study.
+    A term with a variance for each level (outcome, time) counts with that of the row's level, random slopes with the
+    row's values z: z'Gz. Where the level is not known, the variance is averaged over the effects, and `pi_method` says so.
 
     Parameters
     ----------
-    x : the moderators by name (a dataframe, or name -> value or m values), which go through the formula of the design with
-        the knots, centres and levels of the fit; or (m, p) rows in the order of the fit's coefficients; None = the
-        distinct rows of the fit's own design.
+    x : new values of the moderators as a dict of columns or a data frame, put through the formula of the fit's design
+        (knots, centres and levels stay as they were), with columns for the levels of inner | outer terms and for random
+        slopes where there are any; or (m, p) rows in the order of the fit's coefficients; None = the distinct rows of
+        the fit's own design.
+    z : (m, q) or (q,) values of the scale moderators of a location-scale model, which give each prediction interval its
+        own tau^2; None = an average tau^2 with given x, else that of each distinct row.
     interval : which degrees of freedom the prediction interval has; the result's `pi_method` says it in words.
-    new : ``"effect"`` = a single true effect in a new study; ``"study"`` = the true mean of a new study, without the variance
-        between the effects within a study.
-    levels : inner factor of a term such as ``Inner("outcome", "study", "UN")`` -> level, or m levels, whose own variance
-        the interval has; taken from x where it holds that column. Without it the variance is averaged.
-    scale : (m, q) rows, or (q,) for all, of the design of the scale of a location-scale model; None = an average tau^2 with
-        given x, else that of each distinct row.
 
     Raises
     ------
-    InputError ``shape``, ``unknown-level``, ``no-scale``, and those of `data.formula_rows.design_rows`; OptionError for an unknown choice.
+    InputError ``shape``, ``no-scale``, ``unknown-column``, ``unknown-level`` and those of `data.formula.new_rows`;
+    OptionError for an unknown convention.
 
     Source: Higgins, Thompson & Spiegelhalter (2009), J R Stat Soc A 172:137; Riley, Higgins & Deeks (2011).
     """
     choose(interval, CONVENTIONS, what="prediction interval")
-    choose(new, TARGETS, what="target of a prediction")
-    if x is None and scale is None and fit.spec.scale is not None:
-        both = np.unique(np.column_stack([fit.design.matrix, fit.spec.scale.matrix]), axis=0)
-        x, scale = np.hsplit(both, [fit.design.matrix.shape[1]])
-    rows, table = _rows(fit, x)
-    coefficients = fit.coefficients
+    choose(of, NEW, what="prediction of a new")
+    new = design_rows(fit, x, z)
+    variance, averaged = new_variance(fit, new, within=of == "effect")
+    rows, coefficients = new.rows, fit.coefficients
     estimate = rows @ coefficients.estimate
-    if coefficients.root is not None:
-        se = np.linalg.norm(rows @ coefficients.root, axis=1)
-    else:
-        variance = np.einsum("mi,ij,mj->m", rows, coefficients.covariance, rows)
-        se = np.sqrt(np.maximum(variance, 0.0))
+    se = _errors(fit, rows)
     df = _degrees(fit, rows)
-    between, averaged = new_variance(fit, rows, table | dict(levels or {}), new=new, scale=scale)
     tail = (1 - coefficients.level) / 2
     with np.errstate(invalid="ignore"):
         half = t_isf(tail, df) * se
         df_pi = _prediction_df(fit, interval, df)
         known = interval == "tau-only"
-        wide = t_isf(tail, df_pi) * np.hypot(0.0 if known else se, np.sqrt(between))
-    words = TARGETS[new] + (" (variance averaged over the effects)" if averaged else "")
+        wide = t_isf(tail, df_pi) * np.hypot(0.0 if known else se, np.sqrt(variance))
     return Prediction(
         estimate=estimate,
         se=se,
@@ -92,26 +86,18 @@ def predict(
         pi_low=estimate - wide,
         pi_high=estimate + wide,
         level=coefficients.level,
-        pi_method=f"{words}, {CONVENTIONS[interval]}",
+        pi_method=f"{NEW[of]}{' (variance averaged over the effects)' if averaged else ''}, {CONVENTIONS[interval]}",
+        variance=variance,
     )
 
 
-def _rows(fit: Fit, x: Any) -> tuple[np.ndarray, dict[str, Any]]:
-    """Rows (m, p) of the design, and the columns of x where it is a table."""
-    if x is None:
-        return np.unique(fit.design.matrix, axis=0), {}
-    if not isinstance(x, (np.ndarray, list, tuple)):
-        table = table_columns(x)
-        return design_rows(fit.design, table), dict(table)
-    rows = np.atleast_2d(np.asarray(x, dtype=float))
-    p = len(fit.coefficients.names)
-    if rows.ndim != 2 or rows.shape[1] != p or not np.isfinite(rows).all():
-        raise InputError(
-            f"Moderator values have shape {np.shape(x)}; needed are finite rows of {p}: "
-            f"{', '.join(fit.coefficients.names)}.",
-            code="shape",
-        )
-    return rows, {}
+def _errors(fit: Fit, rows: np.ndarray) -> np.ndarray:
+    """(m,) standard errors of the predicted means."""
+    coefficients = fit.coefficients
+    if coefficients.root is not None:
+        return np.asarray(np.linalg.norm(rows @ coefficients.root, axis=1))
+    variance = np.einsum("mi,ij,mj->m", rows, coefficients.covariance, rows)
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def _degrees(fit: Fit, rows: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..base.errors import InputError
-from ..records import Design, Effects, Fit, Inner, Intercept, Known, Slopes
+from ..records import Design, Effects, Fit, Inner, Intercept, Known, Shared, Slopes
 from .fit import fit as fit_one
 from .refit import refit_many
 
@@ -170,7 +170,7 @@ def with_copies(fit: Fit, cluster: np.ndarray, copies: int) -> Fit:
 def _groupings(fit: Fit) -> set[str]:
     """Columns whose levels are groups of effects in the model."""
     names = {fit.spec.cluster}
-    for term in fit.spec.terms:
+    for term in (part for t in fit.spec.terms for part in (t.terms if isinstance(t, Shared) else (t,))):
         if isinstance(term, Intercept):
             names |= set(term.by)
         elif isinstance(term, Inner):

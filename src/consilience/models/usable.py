@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.errors import InputError
-from ..records import Design, Effects, Intercept, Known, Spec
+from ..records import Design, Effects, Intercept, Known, Note, Spec
 
 WIDEST = 1e100  # ratio of two variances, or of a squared difference of effects to a variance
 
 
-def refuse_unusable(effects: Effects, design: Design, spec: Spec) -> None:
+def refuse_unusable(effects: Effects, design: Design, spec: Spec, *, exact: bool = False) -> None:
     """Raise InputError for what no model can take, naming rows as they are counted from 1.
 
     ``shape`` (lengths that differ, values that are no arrays), ``not-finite``, ``variance-not-positive``, ``out-of-range``, ``level``
-    and ``given-variance``.
+    and ``given-variance``. With `exact` a sampling variance may be zero: random effects give the row its variance.
     """
     _refuse_shapes(effects, design)
-    _refuse_values(effects, design)
+    _refuse_values(effects, design, exact=exact)
     _refuse_choices(spec)
 
 
@@ -40,7 +40,7 @@ def _refuse_shapes(effects: Effects, design: Design) -> None:
         )
 
 
-def _refuse_values(effects: Effects, design: Design) -> None:
+def _refuse_values(effects: Effects, design: Design, *, exact: bool) -> None:
     for name, values in (("effect", effects.y), ("sampling variance", effects.v), ("", design.matrix)):
         finite = np.isfinite(values)
         if finite.all():
@@ -51,10 +51,9 @@ def _refuse_values(effects: Effects, design: Design) -> None:
             code="not-finite",
             advice="Leave such rows out before fitting: effects.take(rows), and the same rows of the design.",
         )
-    if (
-        effects.v < 0
-    ).any():  # zero is for the model to judge: others of the same study may make the covariance regular
-        rows = np.flatnonzero(effects.v < 0)
+    good = effects.v >= 0 if exact else effects.v > 0
+    if not good.all():
+        rows = np.flatnonzero(~good)
         raise InputError(
             f"Row {listed(rows)} has sampling variance {effects.v[rows[0]]:g}; it must be positive.",
             code="variance-not-positive",
@@ -66,8 +65,6 @@ def _refuse_values(effects: Effects, design: Design) -> None:
 
 def _refuse_range(effects: Effects) -> None:
     """Doubles hold squares of what lies within `WIDEST` of each other; nothing measured is further apart."""
-    if not effects.k:
-        return
     positive = effects.v[effects.v > 0]
     if not len(positive):
         return
@@ -99,6 +96,17 @@ def _refuse_choices(spec: Spec) -> None:
                 code="given-variance",
                 advice="Give None to estimate it.",
             )
+
+
+def exact_rows_note(effects: Effects) -> tuple[Note, ...]:
+    """What a reader must know where sampling variances are zero."""
+    rows = np.flatnonzero(effects.v == 0)
+    if not len(rows):
+        return ()
+    message = f"Row {listed(rows)} has a sampling variance of zero: it is taken as known exactly up to the random effects."
+    return (
+        Note("zero-variance", "warning", message, "Check it; leave the row out if the variance is unknown."),
+    )
 
 
 def _columns(design: Design, finite: np.ndarray) -> str:

@@ -27,6 +27,7 @@ from ..records.resampling import WildBootstrap, WildInterval
 Auxiliary = Literal["rademacher", "mammen", "webb", "normal"]
 AUXILIARIES: tuple[Auxiliary, ...] = ("rademacher", "mammen", "webb", "normal")
 CHUNK = 2_000_000  # multipliers held at once
+VALUES = 20  # values on each side of an estimate at which the p-value is told
 TIE = 1 - 1e-10  # replicates may equal the observed statistic up to rounding
 
 
@@ -78,9 +79,10 @@ def wild_bootstrap(
         _testable(fit, robust, c)
         observed = float(gap @ np.linalg.solve(c @ robust.covariance @ c.T, gap))
         m, q = terms.a.shape
-        beyond, exact = 0, _enumerated(auxiliary, m, replicates)
+        beyond, exact, draws = 0, _enumerated(auxiliary, m, replicates), []
         for w in _multipliers(rng, auxiliary, m=m, replicates=replicates):
-            reached = _statistics(terms, w, inner) >= observed * TIE
+            draws.append(_statistics(terms, w, inner))
+            reached = draws[-1] >= observed * TIE
             beyond += int(np.sum(reached | _alike(w) if impose else reached))
     made = 2**m if exact else replicates
     p_low, p_high = (float(x) for x in exact_interval(beyond, made))
@@ -98,6 +100,7 @@ def wild_bootstrap(
         auxiliary=auxiliary,
         correction=correction,
         clusters=m,
+        draws=np.concatenate(draws) / q,
     )
 
 
@@ -123,7 +126,7 @@ def wild_bootstrap_interval(
     ------
     InputError ``constraints``, ``replicates``, ``no-robust-variance``; OptionError for an unknown auxiliary.
 
-    Source: Davidson & MacKinnon (2010), J Bus Econ Stat 28:128 (inversion of a wild bootstrap test) (check).
+    Source: Davidson & MacKinnon (2010), J Bus Econ Stat 28:128 (inversion of a wild bootstrap test).
     """
     choose(auxiliary, AUXILIARIES, what="auxiliary distribution")
     c = _checked(fit, contrast, replicates)
@@ -137,6 +140,8 @@ def wild_bootstrap_interval(
         low, high = line.limit(alpha, -1), line.limit(alpha, 1)
         near = [line.limit(min(alpha + error, 1.0), side) for side in (-1, 1)]
         far = [line.limit(max(alpha - error, 0.0), side) for side in (-1, 1)]
+        values = _values(line, low, high)
+        p_values = np.array([line.p_value(line.estimate - value) for value in values])
     with np.errstate(invalid="ignore"):
         errors = [0.0 if line.exact else abs(a - b) / 2 for a, b in zip(near, far, strict=True)]
     named = [f"{x:g} {name}" for x, name in zip(c[0], fit.coefficients.names, strict=True) if x]
@@ -153,7 +158,18 @@ def wild_bootstrap_interval(
         auxiliary=auxiliary,
         correction=correction,
         clusters=line.clusters,
+        values=values,
+        p_values=p_values,
     )
+
+
+def _values(line: _Line, low: float, high: float) -> np.ndarray:
+    """(n,) hypothesised values at which the p-value is told: beyond both limits, the estimate among them."""
+    sides = []
+    for limit, sign in ((low, -1), (high, 1)):
+        reach = 1.4 * abs(limit - line.estimate) if np.isfinite(limit) else 6 * float(np.sqrt(line.variance))
+        sides.append(line.estimate + sign * reach * np.linspace(0, 1, VALUES + 1))
+    return np.concatenate([sides[0][:0:-1], sides[1]])
 
 
 def _checked(fit: Fit, constraints: np.ndarray, replicates: int) -> np.ndarray:

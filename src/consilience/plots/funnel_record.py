@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from ..base.errors import InputError
 from ..base.format import number, plural
-from ..records import Table, TableColumn
-from ..records.small_study import Funnel, FunnelLine, TrimAndFill
+from ..records import Effects, Table, TableColumn
+from ..records.small_study import Funnel, FunnelLine, LimitMeta, PetPeese, TrimAndFill
 from .funnel import CONTOURS, wedge
 from .layout import Circle, Item, Layout, Line, Shape, rectangle
 from .plane import LEFT, MARGIN, Plane, axes, footnotes, legend, legend_width, measure_title, vertical_line
@@ -146,20 +149,48 @@ def contour_funnel(record: Funnel) -> Layout:
 
 def trim_and_fill_funnel(record: TrimAndFill) -> Layout:
     """The funnel of a trim-and-fill analysis."""
-    fit, effects = record.original, record.original.effects
-    c = fit.coefficients
+    fit = record.original
     return contour_funnel(
-        Funnel(
-            y=effects.y,
-            se=np.sqrt(effects.v),
-            study=effects.study,
-            measure=effects.measure,
-            estimate=float(c.estimate[0]),
-            tau2=fit.components.total,
-            z=1.959963984540054,
-            level=0.95,
+        replace(
+            _plain(fit.effects, float(fit.coefficients.estimate[0]), fit.components.total),
             added_y=record.added_y,
             added_se=np.sqrt(record.added_v),
             filled_estimate=float(record.filled.coefficients.estimate[0]),
         )
+    )
+
+
+def limit_funnel(record: LimitMeta) -> Layout:
+    """The funnel with the curve of a limit meta-analysis, which meets the top at the adjusted effect."""
+    line = FunnelLine("limit", record.beta, record.alpha, 1.0, record.tau2)
+    plain = _plain(record.effects, record.unadjusted.estimate, record.tau2)
+    return contour_funnel(replace(plain, lines=(line,)))
+
+
+def pet_peese_funnel(record: PetPeese) -> Layout:
+    """The funnel with the line or curve that the conditional rule takes."""
+    if record.predictor != "se":
+        raise InputError(
+            "This PET-PEESE regression is on the sizes of the arms, so it is no line in a funnel of standard errors.",
+            code="no-picture",
+            advice='Use pet_peese(..., predictor="se") for the figure.',
+        )
+    chosen = record.estimate
+    line = FunnelLine(record.chosen, chosen.estimate, chosen.slope, 1.0 if record.chosen == "PET" else 2.0)
+    return contour_funnel(replace(_plain(record.effects, record.unadjusted.estimate), lines=(line,)))
+
+
+def _plain(effects: Effects, estimate: float, tau2: float = 0.0) -> Funnel:
+    return Funnel(
+        y=effects.y,
+        se=np.sqrt(effects.v),
+        study=effects.study,
+        measure=effects.measure,
+        estimate=estimate,
+        tau2=tau2,
+        z=1.959963984540054,
+        level=0.95,
+        added_y=np.empty(0),
+        added_se=np.empty(0),
+        filled_estimate=float("nan"),
     )

@@ -73,7 +73,8 @@ def _cells(plane: Plane, grid: _Grid, counts: np.ndarray, tone: str) -> list[Ite
     most = counts.max()
     if most == 0:
         return items
-    level = np.ceil(LEVELS * np.log1p(counts) / np.log1p(most)).astype(int)
+    # rounding may lift the fullest bins above the last step
+    level = np.minimum(np.ceil(LEVELS * np.log1p(counts) / np.log1p(most)), LEVELS).astype(int)
     for i, j in zip(*np.nonzero(counts), strict=True):
         box = rectangle(
             plane.x.at(grid.x[i]), plane.y.at(grid.y[j + 1]), plane.x.at(grid.x[i + 1]), plane.y.at(grid.y[j])

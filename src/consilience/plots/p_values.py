@@ -1,4 +1,4 @@
-"""Distributions of what is significant: the p-curve and the z-curve; and the Copas path."""
+"""Distributions of what is significant: the p-curve and the z-curve; and whether p-values are as p-uniform makes them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from ..base.format import number, percent, plural
 from ..records import Table, TableColumn
-from ..records.selection import CopasFit, PCurve, ZCurve
-from .layout import Item, Layout, Line, Shape, rectangle
+from ..records.selection import PCurve, PUniform, ZCurve
+from .layout import Circle, Item, Layout, Line, Shape, rectangle
 from .plane import LEFT, MARGIN, Plane, axes, footnotes, legend, symbol, vertical_line
-from .scale import Scale, axis_range
+from .scale import Scale
 
 WIDTH, HEIGHT = 360.0, 230.0
 KEY = 110.0
 
 
-def _plane(x: tuple[float, float], y: tuple[float, float]) -> Plane:
+def p_plane(x: tuple[float, float], y: tuple[float, float]) -> Plane:
     top = MARGIN + 22
     return Plane(Scale(*x, LEFT, LEFT + WIDTH), Scale(*y, top + HEIGHT, top))
 
@@ -29,7 +29,7 @@ def p_curve_figure(record: PCurve) -> Layout:
         ("33% power", record.expected33, "group3", 1.2, (5.0, 2.5), "diamond"),
     )
     top = 1.08 * max(100.0 if not len(record.p) else 0.0, *(float(values.max()) for _, values, *_ in lines))
-    plane = _plane((0.005, 0.055), (0.0, top))
+    plane = p_plane((0.005, 0.055), (0.0, top))
     items: list[Item] = []
     entries: list[tuple[str, Item | None]] = []
     for name, values, tone, width, dash, kind in reversed(lines):
@@ -70,7 +70,7 @@ def z_curve_figure(record: ZCurve) -> Layout:
     m = max(int(np.sum(record.z > cut)), 1)
     heights = counts / np.diff(edges) / m
     top = 1.08 * max(float(heights.max()), min(float(record.density.max()), 2.5 * float(heights.max())))
-    plane = _plane((0.0, 6.0), (0.0, top))
+    plane = p_plane((0.0, 6.0), (0.0, top))
     items = _bars(plane, edges, heights, cut)
     items += vertical_line(plane, cut, tone="alert", dash=(3.0, 2.2))
     for part, dash in ((record.grid >= cut, ()), (record.grid <= cut, (2.0, 2.0))):
@@ -78,7 +78,9 @@ def z_curve_figure(record: ZCurve) -> Layout:
         items.append(Line(tuple((plane.x.at(a), plane.y.at(b)) for a, b in chosen), "mark", 1.6, dash))
     items += axes(plane, x_title="|z|", y_title="Density, relative to the significant results")
     far = int(np.sum(record.z > 6))
-    notes = ["Line: fitted to the results beyond the dashed line; dotted: what it predicts below."]
+    notes = [
+        "Line: fitted to the results from the dashed line to 5, beyond which power counts as 1; dotted: what it predicts below."
+    ]
     notes += [f"{plural(far, 'result')} beyond 6."] if far else []
     width = plane.x.end + MARGIN + 10
     foot, height = footnotes(notes, plane.bottom + 27, width)
@@ -97,48 +99,39 @@ def z_curve_figure(record: ZCurve) -> Layout:
     )
 
 
-def copas_figure(record: CopasFit) -> Layout:
-    """Adjusted effect with limits against the chance of publication of the least precise study."""
-    path = record.path
-    ok = np.isfinite(path.low) & np.isfinite(path.high)
-    x, y, low, high, p = (
-        a[ok] for a in (path.published, path.estimate, path.low, path.high, path.p_residual)
-    )
-    plain = record.unadjusted
-    ends = axis_range(y, low, high, always=[0.0, plain.estimate])
-    plane = _plane((0.0, 1.0), ends)  # x is the chance of not being published
-    items: list[Item] = []
-    items += _band(plane, 1 - x, low, high)
-    items.append(Line(((plane.x.start, plane.y.at(0.0)), (plane.x.end, plane.y.at(0.0))), "ink", 0.7))
-    at = plane.y.at(plain.estimate)
-    items.append(Line(((plane.x.start, at), (plane.x.end, at)), "muted", 0.7, (3.0, 2.2)))
-    points = tuple((plane.x.at(a), plane.y.at(b)) for a, b in zip(1 - x, y, strict=True))
-    items.append(Line(points, "mark", 1.4))
-    for point, residual in zip(points, p, strict=True):
-        kind, tone = ("circle", "mark") if residual > 0.1 else ("square", "alert")
-        items.append(symbol(kind, *point, 3.4, tone))
-    values = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+def p_uniform_figure(record: PUniform) -> Layout:
+    """Sorted conditional p-values against those of a uniform distribution: on the line if the model holds."""
+    values = np.sort(record.conditional[np.isfinite(record.conditional)])
+    m = len(values)
+    expected = (np.arange(m) + 0.5) / max(m, 1)
+    plane = p_plane((0.0, 1.0), (0.0, 1.0))
+    ends = ((plane.x.at(0.0), plane.y.at(0.0)), (plane.x.at(1.0), plane.y.at(1.0)))
+    items: list[Item] = [Line(ends, "summary", 0.8, (3.0, 2.2))]
+    radius = 2.8 if m <= 100 else max(1.3, 2.8 * (100 / m) ** 0.35)
+    items += [
+        Circle(plane.x.at(float(a)), plane.y.at(float(b)), radius, "mark", "paper", 0.4, 0.9)
+        for a, b in zip(expected, values, strict=True)
+    ]
+    marks = (0, 0.25, 0.5, 0.75, 1.0)
     items += axes(
         plane,
-        x_title="Chance of publication of the least precise study",
-        y_title="Adjusted effect",
-        x_ticks=(values, [f"{1 - v:.1f}" for v in values]),
+        x_title="Uniform distribution",
+        y_title="Conditional p",
+        x_ticks=(marks, [f"{v:g}" for v in marks]),
+        y_values=marks,
     )
-    entries: list[tuple[str, Item | None]] = [
-        ("Asymmetry left, p ≤ .10", symbol("square", 0, 0, 3.4, "alert")),
-        ("No asymmetry left", symbol("circle", 0, 0, 3.4, "mark")),
-    ]
-    items += legend(entries, plane.x.end + 12, plane.top + 8, KEY)
-    width = plane.x.end + 12 + KEY + MARGIN
-    note = f"Dashed: unadjusted, {number(plain.estimate)}. Band: {100 * record.level:g}% limits."
+    told = number(record.estimate.estimate, 3) if record.estimate is not None else "none"
+    which = "significant result" if record.method == "p-uniform" else "result"
+    note = f"{plural(m, which)}; p-values given that they are published, at the estimate ({told}). Dashed: the model holds."
+    width = plane.x.end + MARGIN + 10
     foot, height = footnotes([note], plane.bottom + 27, width)
+    columns = (TableColumn("uniform", "Uniform", "right", 3), TableColumn("p", "Conditional p", "right", 3))
+    rows = tuple((float(a), float(b)) for a, b in zip(expected, values, strict=True))
     alt = (
-        f"Adjusted effect from {number(float(y[0]))} without to {number(float(y[-1]))} with severe selection."
-        if len(y)
-        else "No estimate."
+        f"{record.method}: conditional p-values of {plural(m, which)} against uniform ones; estimate {told}."
     )
-    title = "Copas selection model"
-    return Layout("copas", title, alt, width, height, (*items, *foot), _copas_table((x, y, low, high, p)))
+    twin = Table("p-uniform-twin", record.method, columns, rows)
+    return Layout("p-uniform", record.method, alt, width, height, (*items, *foot), twin)
 
 
 def _bars(plane: Plane, edges: np.ndarray, heights: np.ndarray, cut: float) -> list[Item]:
@@ -150,15 +143,6 @@ def _bars(plane: Plane, edges: np.ndarray, heights: np.ndarray, cut: float) -> l
             box = rectangle(plane.x.at(a), plane.y.at(h), plane.x.at(b), plane.bottom)
             items.append(Shape(box, tone, "rule", 0.5))
     return items
-
-
-def _band(plane: Plane, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[Item]:
-    """The area between two lines."""
-    if len(x) < 2:
-        return []
-    upper = [(plane.x.at(a), plane.y.at(b)) for a, b in zip(x, high, strict=True)]
-    lower = [(plane.x.at(a), plane.y.at(b)) for a, b in zip(x, low, strict=True)]
-    return [Shape((*upper, *reversed(lower)), "band2")]
 
 
 def _z_table(record: ZCurve, edges: np.ndarray, counts: np.ndarray) -> Table:
@@ -173,15 +157,3 @@ def _z_table(record: ZCurve, edges: np.ndarray, counts: np.ndarray) -> Table:
         for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)
     )
     return Table("z-curve-twin", "z-curve", columns, rows)
-
-
-def _copas_table(arrays: tuple[np.ndarray, ...]) -> Table:
-    columns = (
-        TableColumn("published", "P(publication)", "right", 3),
-        TableColumn("estimate", "Estimate", "right", 3),
-        TableColumn("low", "Lower limit", "right", 3),
-        TableColumn("high", "Upper limit", "right", 3),
-        TableColumn("p", "p, asymmetry left", "right", 3),
-    )
-    rows = tuple(tuple(float(a[i]) for a in arrays) for i in range(len(arrays[0])))
-    return Table("copas-twin", "Copas selection model", columns, rows)

@@ -1,20 +1,19 @@
-"""The permutation distribution of each tested statistic, with the observed one."""
+"""The permutation distribution of each tested statistic, with the observed one; and the interval that follows from such tests."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..base.format import count, number
-from ..records import PermutationTest, Table, TableColumn
-from .layout import Item, Label, Layout, Shape, rectangle
-from .measure import shorten
-from .plane import LEFT, MARGIN, Plane, axes, footnotes, vertical_line
-from .scale import Scale
+from ..records import PermutationInterval, PermutationTest, Table, TableColumn
+from .histogram import HEIGHT, STEP, WIDTH, Histogram, histogram
+from .layout import Item, Layout
+from .panel import lay_out
+from .panel_records import Panel, PanelColumn, PanelRow
+from .plane import LEFT, MARGIN, footnotes, vertical_line
 
-WIDTH, HEIGHT, STEP = 330.0, 110.0, 182.0
-BINS, MOST = 60, 6
+MOST = 6
 Row = tuple[str, float, float, float, float, float]  # name, observed, 2.5%, median, 97.5%, p
-FAR = 0.001  # share of arrangements at either end that may be drawn at the edge
 
 
 def permutation_distribution(record: PermutationTest) -> Layout:
@@ -30,10 +29,7 @@ def permutation_distribution(record: PermutationTest) -> Layout:
         quantiles = np.quantile(values, (0.025, 0.5, 0.975)) if len(values) else np.full(3, np.nan)
         low, middle, high = (float(q) for q in quantiles)
         rows.append((name, observed, low, middle, high, p))
-    which = "(all)" if record.exact else "random"
-    notes = [
-        f"{count(record.iterations)} {which} arrangements. Line: observed; dark bars: at least as extreme."
-    ]
+    notes = [f"{_arrangements(record)}. Line: observed; dark bars: at least as extreme."]
     if len(record.names) > MOST:
         notes.append(f"The first {MOST} of {len(record.names)} coefficients are drawn.")
     width = LEFT + WIDTH + MARGIN
@@ -41,6 +37,11 @@ def permutation_distribution(record: PermutationTest) -> Layout:
     told = "; ".join(f"{row[0]} observed {number(row[1])}, p {number(row[5], 4)}" for row in rows)
     title, alt = "Permutation distribution of the statistic", f"Permutation distributions: {told}."
     return Layout("permutation", title, alt, width, bottom, (*items, *foot), _twin(rows))
+
+
+def _arrangements(record: PermutationTest | PermutationInterval) -> str:
+    n = count(record.iterations)
+    return f"All {n} arrangements" if record.exact else f"{n} random arrangements"
 
 
 def _twin(rows: list[Row]) -> Table:
@@ -59,11 +60,6 @@ def _histogram(
     values: np.ndarray, observed: float, record: PermutationTest, what: tuple[str, float], top: float
 ) -> list[Item]:
     name, p = what
-    low, high = np.quantile(values, (FAR, 1 - FAR)) if len(values) else (observed - 1, observed + 1)
-    low, high = min(low, observed), max(high, observed)
-    pad = 0.04 * (high - low) if high > low else 1.0
-    edges = np.linspace(low - pad, high + pad, BINS + 1)
-    held = np.clip(values, edges[0], edges[-1])
     extreme = {
         "two-sided": np.abs(values) >= abs(observed) * (1 - 1e-8),
         "greater": values >= observed - 1e-8 * abs(observed),
@@ -72,25 +68,39 @@ def _histogram(
     if extreme is None:
         upper = observed >= np.median(values)
         extreme = values >= observed if upper else values <= observed
-    counts, dark = (np.histogram(held[part], edges)[0] for part in (slice(None), extreme))
-    plane = Plane(
-        Scale(float(edges[0]), float(edges[-1]), LEFT, LEFT + WIDTH),
-        Scale(0.0, float(max(counts.max(), 1)) * 1.05, top + HEIGHT, top),
+    title = f"{name}: observed {number(observed, 3)}, p {number(p, 4)}"
+    axis = "test statistic" if record.statistic == "test" else "coefficient"
+    drawn = Histogram(values, extreme, (observed,), title, axis, "Arrangements")
+    items, plane = histogram(drawn, top)
+    return [*items, *vertical_line(plane, observed, tone="alert")]
+
+
+def permutation_range(record: PermutationInterval) -> Layout:
+    """The values that the test does not reject, with an arrow where it rejects none."""
+    level = f"{100 * record.level:g}%"
+    limits = [number(x, 3) if np.isfinite(x) else "no limit" for x in (record.low, record.high)]
+    text = f"{number(record.estimate, 3)} [{limits[0]}, {limits[1]}]"
+    # a side on which nothing is rejected is drawn to the edge of an axis that the finite numbers make
+    known = [abs(x - record.estimate) for x in (record.low, record.high) if np.isfinite(x)]
+    far = 4 * max([*known, 0.25 * abs(record.estimate), 1e-9])
+    low, high = max(record.low, record.estimate - far), min(record.high, record.estimate + far)
+    columns = (
+        PanelColumn("name", "Coefficient"),
+        PanelColumn("value", f"Estimate [{level}]", "right", "right"),
     )
-    items: list[Item] = []
-    for i in np.flatnonzero(counts):
-        for n, base, tone in ((counts[i], dark[i], "soft"), (dark[i], 0, "mark")):
-            if n > base:
-                box = rectangle(
-                    plane.x.at(edges[i]),
-                    plane.y.at(float(n)),
-                    plane.x.at(edges[i + 1]),
-                    plane.y.at(float(base)),
-                )
-                items.append(Shape(box, tone))
-    items += vertical_line(plane, observed, tone="alert")
-    title = "test statistic" if record.statistic == "test" else "coefficient"
-    items += axes(plane, x_title=title, y_title="Arrangements", y_values=(0.0,), rise=8.0)
-    text = shorten(f"{name}: observed {number(observed, 3)}, p {number(p, 4)}", WIDTH, 8.5, bold=True)
-    items.append(Label(LEFT, top - 22, text, bold=True))
-    return items
+    row = PanelRow("item", (record.name, text), record.estimate, low, high, marker="circle")
+    rule = f"Values that the permutation test does not reject at {100 * (1 - record.level):g}%"
+    notes = [f"{rule}. {_arrangements(record)}."]
+    notes += [f"{record.reason[0].upper()}{record.reason[1:]}."] if record.reason else []
+    return lay_out(
+        Panel(
+            "permutation-interval",
+            "Values that the permutation test does not reject",
+            f"{record.name}: {text}.",
+            columns,
+            (row,),
+            record.name,
+            ("", ""),
+            notes=tuple(notes),
+        )
+    )[0]

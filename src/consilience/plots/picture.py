@@ -12,31 +12,53 @@ from ..base.options import choose
 from ..io.atomic import write_atomic
 from ..records import (
     Baujat,
+    Bootstrap,
     Collinearity,
     Cumulative,
     Gosh,
     GoshClusters,
     Influence,
+    Jackknife,
     LeaveOneOut,
     MultiverseResult,
+    PermutationInterval,
     PermutationTest,
     Quantiles,
     Radial,
     Residuals,
+    WildBootstrap,
+    WildInterval,
 )
 from ..records.calibration import Calibration
-from ..records.selection import CopasFit, PCurve, SelectionModel, WorstCase, ZCurve
-from ..records.small_study import Funnel, StudyPower, TrimAndFill
+from ..records.selection import (
+    CopasFit,
+    PCurve,
+    PUniform,
+    SelectionBootstrap,
+    SelectionModel,
+    WorstCase,
+    ZCurve,
+)
+from ..records.small_study import Funnel, LimitMeta, PetPeese, StudyPower, TrimAndFill
 from .calibration import coverage_figure, power_figure
-from .funnel_record import contour_funnel, trim_and_fill_funnel
+from .copas import copas_contours, copas_figure, residual_asymmetry
+from .funnel_record import contour_funnel, limit_funnel, pet_peese_funnel, trim_and_fill_funnel
 from .gosh import driving_studies, gosh_density
 from .influence import influence_panels
+from .joint_null import joint_null
 from .layout import Layout
 from .movement import movement_bars
-from .p_values import copas_figure, p_curve_figure, z_curve_figure
-from .permutation import permutation_distribution
+from .p_values import p_curve_figure, p_uniform_figure, z_curve_figure
+from .permutation import permutation_distribution, permutation_range
 from .raster import figure_png
 from .refitted import cumulative_forest, leave_one_out_forest
+from .resampled import (
+    bootstrap_distributions,
+    jackknife_runs,
+    selection_distributions,
+    wild_distribution,
+    wild_p_values,
+)
 from .residual_plots import (
     KINDS,
     baujat_plot,
@@ -45,7 +67,7 @@ from .residual_plots import (
     radial_plot,
     residuals_plot,
 )
-from .selection import selection_function, significance_funnel
+from .selection import corrected_effects, selection_function, significance_funnel
 from .specification_curve import specification_curve
 from .sunset import sunset
 from .svg import figure_svg
@@ -61,18 +83,27 @@ PICTURES: Mapping[type, Mapping[str, Callable[[Any], Layout]]] = {
     Quantiles: {"quantiles": quantiles_plot},
     Radial: {"radial": radial_plot},
     Residuals: {kind: partial(residuals_plot, kind=kind) for kind in KINDS},
-    MultiverseResult: {"curve": specification_curve, "movement": movement_bars},
+    MultiverseResult: {"curve": specification_curve, "movement": movement_bars, "joint": joint_null},
     Calibration: {"coverage": coverage_figure, "power": power_figure},
     Funnel: {"contours": contour_funnel},
     StudyPower: {"sunset": sunset},
     TrimAndFill: {"funnel": trim_and_fill_funnel},
+    LimitMeta: {"funnel": limit_funnel},
+    PetPeese: {"funnel": pet_peese_funnel},
     Gosh: {"density": gosh_density},
     GoshClusters: {"studies": driving_studies},
     PermutationTest: {"distribution": permutation_distribution},
-    CopasFit: {"copas": copas_figure},
+    PermutationInterval: {"interval": permutation_range},
+    Bootstrap: {"distributions": bootstrap_distributions},
+    Jackknife: {"left-out": jackknife_runs},
+    WildBootstrap: {"distribution": wild_distribution},
+    WildInterval: {"p-values": wild_p_values},
+    CopasFit: {"copas": copas_figure, "contours": copas_contours, "residual": residual_asymmetry},
     PCurve: {"p-curve": p_curve_figure},
+    PUniform: {"uniform": p_uniform_figure},
+    SelectionBootstrap: {"distributions": selection_distributions},
     SelectionModel: {"selection-function": selection_function},
-    WorstCase: {"significance-funnel": significance_funnel},
+    WorstCase: {"significance-funnel": significance_funnel, "corrected": corrected_effects},
     ZCurve: {"z-curve": z_curve_figure},
 }
 FORMATS = (".svg", ".png", ".txt")

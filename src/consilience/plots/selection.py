@@ -114,6 +114,69 @@ def significance_funnel(record: WorstCase) -> Layout:
     )
 
 
+ETA_TICKS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+
+
+def corrected_effects(record: WorstCase) -> Layout:
+    """The corrected effect with limits against eta on a logarithmic axis, towards that of the other results alone."""
+    eta, low, high = np.log(record.etas), record.low, record.high
+    worst = record.worst.estimate if record.worst is not None else float("nan")
+    ends = axis_range(record.estimate, low, high, always=[record.null, *([worst] if record.worst else [])])
+    start = MARGIN + 22
+    far = max(float(eta.max()), float(np.log(1.5)))
+    plane = Plane(Scale(0.0, far, LEFT, LEFT + WIDTH), Scale(*ends, start + HEIGHT, start))
+    known = np.isfinite(low) & np.isfinite(high)
+    items: list[Item] = []
+    if known.sum() > 1:
+        upper = [(plane.x.at(a), plane.y.at(b)) for a, b in zip(eta[known], high[known], strict=True)]
+        lower = [(plane.x.at(a), plane.y.at(b)) for a, b in zip(eta[known], low[known], strict=True)]
+        items.append(Shape((*upper, *reversed(lower)), "band2"))
+    for value, tone, dash in ((record.null, "ink", ()), (worst, "alert", (4.0, 2.4))):
+        if np.isfinite(value):
+            y = plane.y.at(value)
+            items.append(Line(((plane.x.start, y), (plane.x.end, y)), tone, 0.8, dash))
+    points = tuple((plane.x.at(a), plane.y.at(b)) for a, b in zip(eta, record.estimate, strict=True))
+    items.append(Line(points, "mark", 1.8))
+    kept = [t for t in ETA_TICKS if np.log(t) <= far * (1 + 1e-9)]
+    marks = ([float(np.log(t)) for t in kept], [f"{t:g}" for t in kept])
+    items += axes(
+        plane,
+        x_title="Affirmative results are published so many times as often (η)",
+        y_title="Corrected effect",
+        x_ticks=marks,
+    )
+    width = plane.x.end + MARGIN + 8
+    foot, height = footnotes([_eta_note(record)], plane.bottom + 27, width)
+    title = "Effect corrected for publication bias of each strength"
+    alt = f"Corrected effect from {number(float(record.estimate[0]))} at {number(float(record.etas[0]))} to {number(float(record.estimate[-1]))} at {number(float(record.etas[-1]))}. {_eta_note(record)}"
+    return Layout("corrected-effects", title, alt, width, height, (*items, *foot), _eta_table(record))
+
+
+def _eta_note(record: WorstCase) -> str:
+    def words(s: float) -> str:
+        return "by no eta" if np.isinf(s) else f"at eta {number(s, 1)}"
+
+    note = (
+        f"Band: {100 * record.level:g}% limits. The estimate reaches {number(record.null)} {words(record.s_value)}, "
+        f"its limit {words(record.s_value_limit)}."
+    )
+    if record.worst is not None:
+        note += f" Dashed: results that are not affirmative alone, {number(record.worst.estimate)}."
+    return note
+
+
+def _eta_table(record: WorstCase) -> Table:
+    columns = (
+        TableColumn("eta", "eta", "right", 2),
+        TableColumn("estimate", "Corrected", "right", 3),
+        TableColumn("low", "Lower limit", "right", 3),
+        TableColumn("high", "Upper limit", "right", 3),
+    )
+    arrays = (record.etas, record.estimate, record.low, record.high)
+    rows = tuple(tuple(map(float, row)) for row in zip(*arrays, strict=True))
+    return Table("corrected-effects-twin", "Corrected effects", columns, rows)
+
+
 def _result_ticks(plane: Plane, values: np.ndarray) -> list[Item]:
     """A short stroke on the axis for each result."""
     width = 0.6 if len(values) < 100 else 0.3

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.format import interval, number, plural
-from ..records import Dimension, MultiverseResult, Table, TableColumn
+from ..base.format import equals, interval, number, p_value, plural
+from ..records import Dimension, JointTestResult, MultiverseResult, Table, TableColumn
 from ..records.table import Cell
 from .axis import SMALL, vertical_axis
 from .layout import Item, Label, Layout, Line, Shape, marker, rectangle
@@ -174,12 +174,24 @@ def _notes(result: MultiverseResult, bins: _Bins, plane: Plane) -> list[str]:
     if np.any((bins.low < plane.y.low) | (bins.high > plane.y.high)):
         first += " Intervals that leave the axis are cut."
     notes = [first]
+    if result.joint is not None:
+        notes.append(joint_note(result.joint))
     if result.sampled:
         notes.append(f"A random sample of {result.possible:,} possible combinations.")
     missing = len(result) - result.support.n
     if missing:
         notes.append(f"{plural(missing, 'more specification')} could not be computed.")
     return notes
+
+
+def joint_note(joint: JointTestResult) -> str:
+    """The p-values of the whole curve under random signs of the trials."""
+    median, share = (f"p {equals(p_value(one.p_value))}" for one in (joint.median, joint.share))
+    which = "all" if joint.exact else f"{joint.patterns:,} random"
+    return (
+        f"If no trial had an effect: median this far from zero {median}, this many intervals beyond zero {share} "
+        f"({which} patterns of signs of the trials)."
+    )
 
 
 def _alt(result: MultiverseResult) -> str:

@@ -50,7 +50,16 @@ from .influence import (
     Refitted,
     Residuals,
 )
-from .multiverse import AlternativeSummary, Contribution, Dimension, Movement, MultiverseResult, Support
+from .multiverse import (
+    AlternativeSummary,
+    Contribution,
+    Dimension,
+    JointTest,
+    JointTestResult,
+    Movement,
+    MultiverseResult,
+    Support,
+)
 from .note import Note
 from .permutation import PermutationInterval, PermutationTest
 from .plan import (
@@ -67,7 +76,7 @@ from .plan import (
 from .refits import Refits
 from .reported import Reported
 from .resampling import Bootstrap, Jackknife, WildBootstrap, WildInterval
-from .spec import Inner, Intercept, Known, Scale, Slopes, Spec, Structure, Term
+from .spec import Inner, Intercept, Known, Scale, Shared, Slopes, Spec, Structure, Term
 from .table import Table, TableColumn
 
 __all__ = [
@@ -109,6 +118,8 @@ __all__ = [
     "Intercept",
     "Interval",
     "Jackknife",
+    "JointTest",
+    "JointTestResult",
     "Known",
     "LeaveOneOut",
     "MethodCalibration",
@@ -140,6 +151,7 @@ __all__ = [
     "Scenario",
     "SelectedScenario",
     "Share",
+    "Shared",
     "Slopes",
     "Spec",
     "Step",

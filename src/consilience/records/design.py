@@ -14,15 +14,15 @@ class Design:
 
     matrix : (k, p); names : p column names; formula : as typed, "1" for an intercept only.
     terms : term -> indices of its columns (for tests of several coefficients).
-    columns : the moderators that the formula was applied to (all rows of the data then at hand), which hold the knots,
-        centres and levels that new values need; empty where there was no formula.
+    columns : the columns that the formula used, from which knots, means and levels follow for new values; empty for
+        a matrix given as such. They stay whole where rows of the matrix are left out.
     """
 
     matrix: np.ndarray
     names: tuple[str, ...]
     formula: str = "1"
     terms: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    columns: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def intercept(cls, k: int) -> Design:

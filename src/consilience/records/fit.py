@@ -203,7 +203,8 @@ class Fit(Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction(Shown):
-    """Predicted means (m,) with confidence and prediction intervals; `df_pi` names the PI's convention."""
+    """Predicted means (m,) with confidence and prediction intervals; `pi_method` says what is new and by which convention,
+    `variance` (m,) is that of what is new around its mean."""
 
     estimate: np.ndarray
     se: np.ndarray
@@ -214,6 +215,7 @@ class Prediction(Shown):
     pi_high: np.ndarray
     level: float
     pi_method: str
+    variance: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,6 +98,38 @@ class Support:
     relevance: float
 
 
+@dataclass(frozen=True, eq=False)
+class JointTest:
+    """One number of a specification curve against its values under random signs.
+
+    observed; p_value, with its 95% Monte-Carlo interval p_low, p_high (p itself where all patterns were taken);
+    null : (N,) values without any effect.
+    """
+
+    observed: float
+    p_value: float
+    p_low: float
+    p_high: float
+    null: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class JointTestResult:
+    """Would n specifications look like this if no trial had an effect? Signs of whole trials flipped at random.
+
+    median : of the estimates; share : of the intervals on that side of zero with more of them. trials : that were flipped;
+    patterns : of signs compared; exact : all there are.
+    """
+
+    median: JointTest
+    share: JointTest
+    n: int
+    trials: int
+    patterns: int
+    exact: bool
+    level: float
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class MultiverseResult(Shown):
     """n specifications of a review's pooled average and their estimates (g, positive = benefit).
@@ -111,7 +143,7 @@ class MultiverseResult(Shown):
     fit : (n,) number of the fitted model; specifications that analyse the same numbers in the same way share it; -1 = none.
     verdict : (n,) one of `VERDICTS`, against the primary analysis; reason : (n,) why there is no estimate, "" if there is one.
     possible : size of the full cross product; n is smaller where a random sample was drawn.
-    support, alternatives, movement : the summaries.
+    support, alternatives, movement : the summaries. joint : what random signs of whole trials give; None = not tested.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -134,6 +166,7 @@ class MultiverseResult(Shown):
     alternatives: tuple[AlternativeSummary, ...]
     movement: Movement
     notes: tuple[Note, ...] = ()
+    joint: JointTestResult | None = None
 
     def __len__(self) -> int:
         return len(self.estimate)

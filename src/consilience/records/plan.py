@@ -113,7 +113,7 @@ ModelChoice = Literal[
     "average-sj",
     "average-equal",
 ]
-AdjustmentChoice = Literal["none", "pet-peese"]
+AdjustmentChoice = Literal["none", "pet-peese", "trim-and-fill", "selection-model"]
 TestChoice = Literal["CR2", "CR1", "knapp-hartung", "knapp-hartung-floor", "t", "z"]
 TrialChoice = Literal["randomised", "all"]
 BiasChoice = Literal["any", "not high", "low or some"]

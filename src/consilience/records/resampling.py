@@ -77,14 +77,14 @@ class Jackknife(Shown):
     notes: tuple[Note, ...] = ()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WildBootstrap(Shown):
     """Cluster wild bootstrap test of q constraints.
 
     statistic : observed robust Wald statistic / q; p_value : share of replicates with at least as large a one, the
     observed one counted in; p_low, p_high : its 95% Monte-Carlo interval (Clopper-Pearson).
     exact : all sign patterns were enumerated, so that p has no Monte-Carlo error.
-    imposed : residuals are those under the hypothesis.
+    imposed : residuals are those under the hypothesis. draws : (replicates,) statistics / q of the replicates.
     """
 
     name: str
@@ -99,14 +99,15 @@ class WildBootstrap(Shown):
     auxiliary: str
     correction: str
     clusters: int
+    draws: np.ndarray
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WildInterval(Shown):
     """Values of a contrast that the cluster wild bootstrap test does not reject.
 
     low_error, high_error : half-widths of the 95% Monte-Carlo interval of the limits. A limit is infinite where no
-    value is rejected: too few clusters for this level.
+    value is rejected: too few clusters for this level. values, p_values : (n,) the p-value as a function of the hypothesised value.
     """
 
     name: str
@@ -121,3 +122,5 @@ class WildInterval(Shown):
     auxiliary: str
     correction: str
     clusters: int
+    values: np.ndarray
+    p_values: np.ndarray

@@ -47,6 +47,9 @@ Structure = Literal[
 ]
 
 
+Scaling = Literal["none", "correlation", "correlation-from-zero", "from-zero"]
+
+
 @dataclass(frozen=True)
 class Intercept:
     """A random intercept for each level of a grouping; several columns are nested (their combinations).
@@ -67,12 +70,15 @@ class Known:
     """A random effect for each level of a column, correlated between levels as known (phylogeny, a relation).
 
     matrix : (l, l) correlation (or relation) of the levels `labels`; variance : given, or None to estimate it.
+    scaling : what becomes of the matrix R before it is used: ``"none"`` (R), ``"correlation"`` (r_ij / sqrt(r_ii r_jj)),
+        ``"from-zero"`` (R - min R), or ``"correlation-from-zero"`` (C - min C) / (1 - min C), C the correlation.
     """
 
     by: str
     matrix: np.ndarray
     labels: tuple[str, ...]
     variance: float | None = None
+    scaling: Scaling = "none"
 
     @property
     def name(self) -> str:
@@ -116,6 +122,22 @@ class Slopes:
 
 
 @dataclass(frozen=True, eq=False)
+class Shared:
+    """Independent random effects of several groupings with one set of components, such as the same variance for the
+    first and the second laboratory of a comparison.
+
+    terms : all `Intercept`, all `Known` with one matrix, all `Inner` of one structure and inner column, or all `Slopes` of
+        the same columns; given values are those of the first.
+    """
+
+    terms: tuple[Intercept | Known | Inner | Slopes, ...]
+
+    @property
+    def name(self) -> str:
+        return " = ".join(term.name for term in self.terms)
+
+
+@dataclass(frozen=True, eq=False)
 class Scale:
     """The variance of a random intercept per effect follows a design: location-scale model.
 
@@ -128,7 +150,7 @@ class Scale:
     link: Literal["log", "identity"] = "log"
 
 
-Term = Intercept | Known | Inner | Slopes
+Term = Intercept | Known | Inner | Slopes | Shared
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from ..diagnostics.joint_test import FlipParts
 from ..effects.aggregate import aggregate
 from ..records import Effects
 from ..records.spec import Test
@@ -27,11 +28,18 @@ Key = tuple[
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """numbers (6, n) in the order of `NUMBERS`, NaN where there are none; reason (n,); fit (n,) which fit, -1 = none."""
+    """numbers (6, n) in the order of `NUMBERS`, NaN where there are none; reason (n,); fit (n,) which fit, -1 = none.
+
+    item, test : (n,) which of `parts` and of `tests` each specification takes; parts : of the plain means by trial.
+    """
 
     numbers: np.ndarray
     reason: np.ndarray
     fit: np.ndarray
+    item: np.ndarray
+    test: np.ndarray
+    parts: tuple[FlipParts | None, ...]
+    tests: tuple[Test, ...]
 
 
 @dataclass(eq=False)
@@ -63,7 +71,7 @@ def fit_sets(
     work = _Work()
     item_of, why_not = _placed(work, pairs, combined, analysed)
     item, reason = item_of[pair_of.reshape(-1)], why_not[pair_of.reshape(-1)]
-    numbers, reasons = _fitted(work, tests, combined, progress=progress, workers=workers)
+    numbers, reasons, parts = _fitted(work, tests, combined, progress=progress, workers=workers)
     tried = item >= 0
     excluded = np.array([[impossible(model, test) for test in tests] for model in models], dtype=object)
     reason[tried] = np.where(excluded[m, t] != "", excluded[m, t], reasons[item])[tried]
@@ -71,7 +79,8 @@ def fit_sets(
     limits = own[[NUMBERS.index("ci_low"), NUMBERS.index("ci_high")]]
     unknown = (reason == "") & ~np.isfinite(limits).all(axis=0)
     reason[unknown], own[:, unknown] = "The data give no standard error.", np.nan
-    return Found(own, reason, _numbered(np.where(reason == "", item * len(tests) + t, -1)))
+    fitted = _numbered(np.where(reason == "", item * len(tests) + t, -1))
+    return Found(own, reason, fitted, item, t, parts, tests)
 
 
 def _placed(
@@ -82,17 +91,28 @@ def _placed(
     prepared: dict[tuple[int, bool, bool, bool], Effects] = {}
     item, reason = np.full(len(pairs), -1), np.full(len(pairs), "", dtype=object)
     for i, (which, m, a, h) in enumerate(pairs.tolist()):
-        model, adjustment = MODELS[str(models[m])], str(adjustments[a])
-        shape = (which, model.averaged, model.blocks, ADJUSTMENTS[adjustment].regression)
+        adjustment = str(adjustments[a])
+        own, regression = ADJUSTMENTS[adjustment].own_model, ADJUSTMENTS[adjustment].regression
+        name = _own_model(str(models[m])) if own else str(models[m])
+        model = MODELS[name]
+        shape = (which, model.averaged, model.blocks and not own, regression)
         if shape not in prepared:
-            prepared[shape] = _prepared(analysed.sets[which], model, regression=shape[3])
+            seen = replace(model, blocks=shape[2])
+            prepared[shape] = _prepared(analysed.sets[which], seen, regression=regression)
         effects = prepared[shape]
         reason[i] = one_trial(effects) if effects.k else "No effect is left."
         reason[i] = reason[i] or refusal(effects, adjustment, combined.plan.small_study_minimum)
         if not reason[i]:
             rho = float(rhos[h]) if model.spec.method == "CORR" else 0.0
-            item[i] = work.place((str(models[m]), adjustment, rho), effects)
+            item[i] = work.place((name, adjustment, rho), effects)
     return item, reason
+
+
+def _own_model(name: str) -> str:
+    """The model that stands for all in which an adjustment with a model of its own sees the same effects."""
+    if MODELS[name].spec.method == "EE":
+        return name
+    return "average-ml" if MODELS[name].averaged else "study-reml"
 
 
 def _numbered(fit: np.ndarray) -> np.ndarray:
@@ -116,10 +136,11 @@ def _prepared(effects: Effects, model: Model, *, regression: bool) -> Effects:
 
 def _fitted(
     work: _Work, tests: Sequence[Test], combined: Combinations, *, progress: Progress, workers: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """(6, items, tests) numbers and (items,) reasons."""
+) -> tuple[np.ndarray, np.ndarray, tuple[FlipParts | None, ...]]:
+    """(6, items, tests) numbers, (items,) reasons and parts of the means."""
     numbers = np.full((len(NUMBERS), len(work.data), len(tests)), np.nan)
     reasons = np.full(len(work.data), "", dtype=object)
+    parts: list[FlipParts | None] = [None] * len(work.data)
     jobs, places = [], []
     for key in dict.fromkeys(work.keys):
         columns = [j for j, test in enumerate(tests) if not impossible(key[0], test)]
@@ -138,4 +159,6 @@ def _fitted(
     for (group, columns), found in zip(places, results, strict=True):
         numbers[np.ix_(range(len(NUMBERS)), group, columns)] = found.numbers
         reasons[group] = found.reason
-    return numbers, reasons
+        for i, one in zip(group, found.parts, strict=True):
+            parts[i] = one
+    return numbers, reasons, tuple(parts)

@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.format import interval, number, plural
+from ..base.format import equals, interval, number, p_value, plural
+from ..diagnostics.joint_test import joint_test
 from ..diagnostics.specifications import movement, summaries, support_of, verdicts
-from ..records import MultiverseResult, Note
+from ..records import JointTest, JointTestResult, MultiverseResult, Note, Plan
 from .adjustments import NUMBERS
 from .choices import CHOICES, alternatives, dimension
 from .combinations import AnalysedSets, Combinations, analysed_sets, draw
 from .fit_sets import Found, fit_sets
 from .load import Loaded, load
 from .sensitivity import Primary, Progress
+
+SIGNS = 1  # stream of random numbers of the signs, apart from that of the combinations
 
 
 def multiverse(
@@ -98,7 +101,20 @@ def _result(combined: Combinations, analysed: AnalysedSets, found: Found) -> Mul
         support=support,
         alternatives=summaries(dimensions, choice[there], estimate, supporting[there]),
         movement=movement(dimensions, choice[there], estimate),
+        joint=_joint(plan, found, there),
         notes=_notes(combined, found),
+    )
+
+
+def _joint(plan: Plan, found: Found, there: np.ndarray) -> JointTestResult | None:
+    """The curve against random signs of whole trials; the signs are drawn with the seed of the plan."""
+    return joint_test(
+        found.parts,
+        found.tests,
+        item=found.item[there],
+        test=found.test[there],
+        level=plan.level,
+        rng=np.random.default_rng([plan.seed, SIGNS]),
     )
 
 
@@ -135,12 +151,31 @@ def sentence(result: MultiverseResult) -> str:
             f'The choice that moves it most is "{first.title}": {_share(first.share)} of the variance between '
             f"specifications by itself, {_share(first.total)} together with other choices."
         )
+    if result.joint is not None:
+        parts.append(joint_sentence(result.joint))
     left = int(np.sum(~result.available))
     if left:
         parts.append(f"{plural(left, 'more specification')} could not be computed.")
     if result.sampled:
         parts.append(f"They are a random sample of {result.possible:,} possible ones.")
     return " ".join(parts)
+
+
+def joint_sentence(joint: JointTestResult) -> str:
+    """What random signs say of the whole curve, in one sentence."""
+    chances = [f"p {equals(p_value(one.p_value))}" for one in (joint.median, joint.share)]
+    how = "all" if joint.exact else f"{joint.patterns:,} random"
+    error = (
+        "" if joint.exact else f"; 95% Monte-Carlo limits {_limits(joint.median)} and {_limits(joint.share)}"
+    )
+    return (
+        f"If no trial had an effect, chance alone would give a median this far from zero with {chances[0]}, and this many intervals "
+        f"beyond zero with {chances[1]} ({how} patterns of signs of whole trials in {joint.n:,} specifications{error})."
+    )
+
+
+def _limits(one: JointTest) -> str:
+    return f"{number(one.p_low, 3)} to {number(one.p_high, 3)}"
 
 
 def _share(share: float) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
+from ..diagnostics.joint_test import FlipParts, flip_parts
 from ..models import fit
 from ..records import Effects, Spec
 from ..records.spec import Test
@@ -36,23 +37,33 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """numbers (6, F, T) of F sets under T tests, in the order of `NUMBERS`; reason : (F,) why there are none, "" = there are."""
+    """numbers (6, F, T) of F sets under T tests, in the order of `NUMBERS`; reason : (F,) why there are none, "" = there are;
+    parts : (F,) of the plain means by trial, None where there are none."""
 
     numbers: np.ndarray
     reason: tuple[str, ...]
+    parts: tuple[FlipParts | None, ...]
 
 
 def run_job(job: Job) -> Means:
     """The pooled mean of each set under each test, in whatever process."""
     numbers = np.full((len(NUMBERS), len(job.data), len(job.tests)), np.nan)
     fitted = np.ones(len(job.data), dtype=bool)
+    told: tuple[str, ...] = ()
     with one_blas_thread():
         for t, test in enumerate(job.tests):
-            pool = ADJUSTMENTS[job.adjustment].pool
-            numbers[:, :, t], ok = pool(job.data, replace(job.spec, test=test))
-            fitted &= ok
-    reason = ["" if ok else _refusal(job, i) for i, ok in enumerate(fitted.tolist())]
-    return Means(numbers, tuple(reason))
+            pooled = ADJUSTMENTS[job.adjustment].pool(job.data, replace(job.spec, test=test))
+            numbers[:, :, t], theta = pooled.numbers, pooled.theta
+            fitted &= pooled.ok
+            told = pooled.reason or told
+        parts = [
+            flip_parts(e, replace(job.spec, test=job.tests[0]), theta[i], job.tests)
+            if fitted[i] and job.adjustment == "none"
+            else None
+            for i, e in enumerate(job.data)
+        ]
+    reason = ["" if ok else (told[i] if told else _refusal(job, i)) for i, ok in enumerate(fitted.tolist())]
+    return Means(numbers, tuple(reason), tuple(parts))
 
 
 def _refusal(job: Job, i: int) -> str:

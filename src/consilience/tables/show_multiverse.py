@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..base.format import interval, number, plural
+from ..base.format import equals, interval, number, p_value, plural
 from ..base.grid import clean, wrap
-from ..records import MultiverseResult
+from ..records import JointTestResult, MultiverseResult
 from .build_multiverse import alternatives_table, movement_table
 from .show import WIDTH, show
 from .text import to_text
@@ -23,8 +23,19 @@ def _(record: MultiverseResult) -> str:
         f"Median {number(record.median)}, range {interval(low, high)}; primary "
         f"{number(float(record.estimate[record.primary]))}, number {record.rank:,} from below.",
     ]
+    if record.joint is not None:
+        head.append(_joint(record.joint))
     tables = [to_text(table, width=WIDTH) for table in (movement_table(record), alternatives_table(record))]
     return "\n".join([_wrapped(*head), *tables, *(_wrapped(str(note)) for note in record.notes)])
+
+
+def _joint(joint: JointTestResult) -> str:
+    median, share = (f"p {equals(p_value(one.p_value))}" for one in (joint.median, joint.share))
+    which = "all" if joint.exact else f"{joint.patterns:,} random"
+    return (
+        f"If no trial had an effect ({which} patterns of signs of {joint.trials} trials): a median this far from zero {median}, "
+        f"this many intervals beyond zero {share}."
+    )
 
 
 def _wrapped(*texts: str) -> str:

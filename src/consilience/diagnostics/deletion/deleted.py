@@ -17,7 +17,7 @@ from ...likelihood.gaussian import evaluate
 from ...models import Refits, refit_many
 from ...models.fit import fit as fit_one
 from ...models.univariate import is_univariate, weights_of_spec
-from ...records import Fit, Inner, Intercept
+from ...records import Fit, Inner, Intercept, Shared
 from .cases import Cases
 from .pieces import Marginal, Pieces, pieces_of
 
@@ -212,7 +212,7 @@ def _location_scale(fit: Fit, cases: Cases) -> Deleted:
 def vanished(fit: Fit, keep: np.ndarray) -> dict[int, str]:
     """Selections in which a level of a structured term has no effects: its covariance would be another one."""
     found: dict[int, str] = {}
-    for term in fit.spec.terms:
+    for term in (part for t in fit.spec.terms for part in (t.terms if isinstance(t, Shared) else (t,))):
         if not isinstance(term, Inner) or term.structure == "CAR" or term.structure.startswith("SP"):
             continue
         levels, code = np.unique(np.asarray(fit.effects[term.inner], dtype=str), return_inverse=True)

@@ -43,7 +43,7 @@ def selection_bootstrap(
     Raises InputError ``too-few-clusters`` for fewer than 3 studies.
 
     Source: Pustejovsky, Citkowicz & Joshi (2025), Estimation and inference for step-function selection models in
-    meta-analysis with dependent effects, MetaArXiv (check).
+    meta-analysis with dependent effects, MetaArXiv 10.31222/osf.io/qg5x6.
     """
     setup = setup_again(model)
     codes, names = group_codes(setup.effects.study.tolist())

@@ -51,7 +51,7 @@ def p_curve(source: Fit | Effects, *, alternative: Alternative = "two-sided", le
     level : of the interval of the power (the source uses 90%).
 
     Source: Simonsohn, Nelson & Simmons (2014), J Exp Psychol Gen 143:534; Simonsohn, Simmons & Nelson (2015), J Exp Psychol
-    Gen 144:1146 (Stouffer, half curve) (check).
+    Gen 144:1146 (Stouffer, half curve).
     """
     taken = source_of(source)
     effects = taken.effects

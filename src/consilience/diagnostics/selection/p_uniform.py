@@ -158,8 +158,9 @@ def p_uniform_star(
 
     Raises InputError ``too-few-effects``, ``selection-alternative``, ``moderators``.
 
-    Source: van Aert & van Assen (2018), Correcting for publication bias in a meta-analysis with the p-uniform* method,
-    MetaArXiv zqjr9, eqs 3-5 (check); the test of bias (check).
+    The test of bias is ours: the other maximum is estimated too, so that it is conservative (docs/operating-characteristics.md).
+
+    Source: van Aert & van Assen (2026), Psychon Bull Rev 33, 10.3758/s13423-025-02812-4 (preprint: MetaArXiv zqjr9, 2018).
     """
     effects, sign, level = _direction(source, alternative)
     if effects.k < 2:

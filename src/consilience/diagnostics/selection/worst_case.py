@@ -113,7 +113,7 @@ def worst_case(
     ------
     InputError ``etas`` (below 1), ``moderators`` (a fit with moderators), and those of `selection_model` for effects.
 
-    Source: Mathur & VanderWeele (2020), JRSS-C 69:1091, eqs 3-8 (check).
+    Source: Mathur & VanderWeele (2020), JRSS-C 69:1091.
     """
     taken = source_of(source)
     effects = taken.effects

@@ -65,7 +65,7 @@ def hypergeometric_deviates(studies: Studies) -> Pair:
     """(a - E(a)) / sd(a) and 1 / var(a), of the noncentral hypergeometric distribution at the common odds ratio of
     Mantel and Haenszel. Missing or empty tables are NaN in the first and inf in the second.
 
-    Source: Schwarzer, Antes & Schumacher (2007), section 2.3 (check).
+    Source: Schwarzer, Antes & Schumacher (2007), Stat Med 26:721.
     """
     a, n1, c, n2 = studies.tables()
     b, d, n = n1 - a, n2 - c, n1 + n2

@@ -31,7 +31,7 @@ def limit_meta(
     ------
     InputError ``dependent-effects``, ``too-few-studies`` (fewer than three), ``no-spread-in-precision``.
 
-    Source: Rücker, Schwarzer, Carpenter, Binder & Schumacher (2011), Biostatistics 12:122, sections 3-4; G^2: eq. 15 (check).
+    Source: Rücker, Schwarzer, Carpenter, Binder & Schumacher (2011), Biostatistics 12:122.
     """
     question = question_of(data)
     question.independent("Limit meta-analysis")

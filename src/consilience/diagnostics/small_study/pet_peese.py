@@ -47,7 +47,7 @@ def pet_peese(
     ------
     InputError as `asymmetry_test` does, ``moderators`` for a fit with moderators.
 
-    Source: Stanley & Doucouliagos (2014), Res Synth Methods 5:60, eqs 4-6 (check); arm sizes: Pustejovsky & Rodgers (2019).
+    Source: Stanley & Doucouliagos (2014), Res Synth Methods 5:60; arm sizes: Pustejovsky & Rodgers (2019).
     """
     question = _plain(question_of(data))
     spec, words = _model(question, model, level)

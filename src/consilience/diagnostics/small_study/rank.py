@@ -1,6 +1,6 @@
 """Rank correlation (Kendall) of many analyses at once: S, its variance with ties, tau-b, exact and normal p-values.
 
-Source: Kendall (1970), Rank Correlation Methods, 4th ed., ch. 4 (ties: eq. 4.3 (check)).
+Source: Kendall (1970), Rank Correlation Methods, 4th ed., ch. 4 (ties).
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def exact_p(s: int, n: int) -> float:
 def standardised_deviates(y: np.ndarray, v: np.ndarray) -> np.ndarray:
     """(F, K) (y - m) / sqrt(v - 1/sum w), m the equal-effects mean; NaN where a study is missing.
 
-    Source: Begg & Mazumdar (1994), eq. 1 (check).
+    Source: Begg & Mazumdar (1994), Biometrics 50:1088.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         w = 1 / v

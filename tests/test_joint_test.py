@@ -1,0 +1,138 @@
+"""Joint inference over specifications: the parts of a mean against refits, exact p-values by brute force, level and power."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from consilience.diagnostics.joint_test import FlipParts, flip_parts, flipped, joint_test
+from consilience.models import fit, fit_many
+from consilience.records import Block, Effects
+from consilience.review.choices import MODELS, TESTS, impossible
+from resampling_data import dependent
+
+E = dependent(14, seed=3)[0]
+
+
+def averages(effects: Effects) -> Effects:
+    from consilience.effects.aggregate import aggregate
+
+    return replace(aggregate(effects), columns={})
+
+
+def of_model(name: str, effects: Effects) -> Effects:
+    model = MODELS[name]
+    return averages(effects) if model.averaged else effects if model.blocks else replace(effects, blocks=())
+
+
+def parts_of(name: str, effects: Effects, tests: tuple[str, ...]) -> FlipParts:
+    data = of_model(name, effects)
+    spec = replace(MODELS[name].spec, test=tests[0])
+    found = flip_parts(data, spec, fit_many([data], spec).theta[0], tests)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("test", TESTS)
+def test_without_a_flip_it_is_the_fit(name: str, test: str) -> None:
+    if impossible(name, test):
+        pytest.skip("no such specification")
+    c = fit(of_model(name, E), replace(MODELS[name].spec, test=test)).coefficients
+    parts = parts_of(name, E, (test,))
+    mean, se, df = flipped(parts, np.ones((1, len(parts.trial))), test)
+    assert mean[0] == pytest.approx(c.estimate[0], rel=1e-9)
+    assert se[0] == pytest.approx(c.se[0], rel=1e-8)
+    assert df == pytest.approx(c.df[0], rel=1e-8)
+
+
+@pytest.mark.parametrize("test", ["CR2", "knapp-hartung", "z"])
+def test_flipped_parts_are_a_fit_of_flipped_effects_with_the_same_weights(test: str) -> None:
+    parts = parts_of("che-reml", E, (test,))
+    signs = np.where(np.arange(len(parts.trial)) % 3 == 0, -1.0, 1.0)
+    sign_of = dict(zip(parts.trial.tolist(), signs.tolist(), strict=True))
+    turned = replace(E, y=E.y * np.array([sign_of[s] for s in E.study.tolist()]))
+    theta = fit(E, MODELS["che-reml"].spec).components.theta
+    terms = tuple(
+        replace(term, variance=float(v)) for term, v in zip(MODELS["che-reml"].spec.terms, theta, strict=True)
+    )
+    c = fit(turned, replace(MODELS["che-reml"].spec, terms=terms, test=test)).coefficients
+    mean, se, df = flipped(parts, signs[None], test)
+    assert mean[0] == pytest.approx(c.estimate[0], rel=1e-8)
+    assert se[0] == pytest.approx(c.se[0], rel=1e-7)
+    assert df == pytest.approx(c.df[0], rel=1e-7)
+
+
+def test_all_patterns_by_brute_force() -> None:
+    few = E.take(np.isin(E.study, np.unique(E.study)[:6]))
+    parts = [parts_of("average-reml", few, ("z",)), parts_of("equal-effects", few, ("z",))]
+    found = joint_test(
+        parts,
+        ("z",),
+        item=np.array([0, 1, 1]),
+        test=np.zeros(3, int),
+        level=0.95,
+        rng=np.random.default_rng(1),
+    )
+    assert found is not None
+    assert found.exact
+    assert found.patterns == 2**6
+    trials = sorted(set(parts[0].trial.tolist()))
+    medians, shares = [], []
+    for pattern in itertools.product((1, -1), repeat=6):
+        sign = dict(zip(trials, pattern, strict=True))
+        z, mean = [], []
+        for p in (parts[0], parts[1], parts[1]):
+            m = sum(t * sign[s] for t, s in zip(p.term.tolist(), p.trial.tolist(), strict=True))
+            mean.append(m)
+            z.append(m / np.sqrt(p.model))
+        medians.append(abs(np.median(mean)))
+        shares.append(max(np.mean(np.array(z) > 1.959964), np.mean(np.array(z) < -1.959964)))
+    assert found.median.p_value == pytest.approx(np.mean(np.array(medians) >= medians[0] - 1e-12))
+    assert found.share.p_value == pytest.approx(np.mean(np.array(shares) >= shares[0] - 1e-12))
+
+
+def simulated(rng: np.random.Generator, mean: float) -> Effects:
+    """16 trials with 1 to 4 effects each, heterogeneous and correlated."""
+    study = np.repeat(np.arange(16), rng.integers(1, 5, 16))
+    v = rng.uniform(0.02, 0.1, len(study))
+    y = mean + rng.normal(0, 0.2, 16)[study] + rng.normal(0, np.sqrt(v))
+    blocks = [Block(rows, np.diag(v[rows])) for j in range(16) if len(rows := np.flatnonzero(study == j)) > 1]
+    return Effects(y, v, study.astype(str).astype(object), blocks=tuple(blocks))
+
+
+def rejected(mean: float, runs: int, seed: int) -> np.ndarray:
+    """Share of analyses in which the joint tests (median, share) reject at 5%, with six specifications each."""
+    rng = np.random.default_rng(seed)
+    hits = np.zeros(2)
+    for _ in range(runs):
+        effects = simulated(rng, mean)
+        some = effects.take(effects.v < np.quantile(effects.v, 0.8))
+        parts = [
+            parts_of(name, data, ("CR2", "knapp-hartung"))
+            for data in (effects, some)
+            for name in ("che-reml", "average-dl", "equal-effects")
+        ]
+        found = joint_test(
+            parts,
+            ("CR2", "knapp-hartung"),
+            item=np.repeat(np.arange(6), 2),
+            test=np.tile([0, 1], 6),
+            level=0.95,
+            rng=rng,
+            draws=199,
+        )
+        assert found is not None
+        hits += [found.median.p_value <= 0.05, found.share.p_value <= 0.05]
+    return hits / runs
+
+
+@pytest.mark.slow
+def test_joint_tests_hold_their_level_and_find_an_effect() -> None:
+    level = rejected(0.0, 400, 1)
+    assert level.max() < 0.05 + 3.1 * np.sqrt(0.05 * 0.95 / 400)
+    assert level[0] > 0.05 - 3.1 * np.sqrt(0.05 * 0.95 / 400)
+    assert rejected(0.25, 100, 2).min() > 0.8
