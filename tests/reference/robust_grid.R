@@ -22,7 +22,7 @@ blocks_of <- function(V, cluster) {
 }
 
 record <- function(name, fit, cluster, tested, V = NULL, w = NULL, terms = list(), columns = list()) {
-  list(name = name, kind = "fit", call = paste(deparse(fit$call), collapse = " "),
+  list(id = name, kind = "fit", call = paste(deparse(fit$call), collapse = " "),
        y = as.numeric(fit$yi), v = as.numeric(fit$vi), x = unname(fit$X), cluster = as.character(cluster),
        blocks = blocks_of(V, cluster), weights = w, terms = terms, columns = columns,
        method = if (fit$method %in% c("FE", "EE", "CE")) "EE" else fit$method, tested = tested,
@@ -107,7 +107,7 @@ robu_record <- function(name, formula, data, study, v, tested, rho = 0.8) {
   data$study_ <- data[[study]]; data$v_ <- data[[v]]
   data <- data[complete.cases(data[, c(all.vars(formula), "study_", "v_")]), ]
   x <- model.matrix(formula, data)
-  out <- list(name = name, kind = "robu", call = paste("robu", deparse(formula), "rho", rho), rho = rho, y = data[[all.vars(formula)[1]]], v = data$v_,
+  out <- list(id = name, kind = "robu", call = paste("robu", deparse(formula), "rho", rho), rho = rho, y = data[[all.vars(formula)[1]]], v = data$v_,
               x = unname(x), cluster = as.character(data$study_), tested = tested)
   for (model in c("CORR", "HIER")) for (small in c(TRUE, FALSE)) {
     f <- tryCatch(quiet(robu(formula, data = data, studynum = study_, var.eff.size = v_, modelweights = model, rho = rho, small = small)), error = conditionMessage)
@@ -137,4 +137,6 @@ for (s in 1:6) {
   robu_record(paste("made", s), y ~ x, made, "study", "v", 1:2)
 }
 versions <- sapply(c("metafor", "metadat", "clubSandwich", "robumeta"), function(p) as.character(packageVersion(p)))
-writeLines(toJSON(list(r_version = R.version.string, packages = as.list(versions), types = TYPES, models = models), digits = I(13), auto_unbox = TRUE, null = "null", na = "null"), "robust_grid.json")
+description <- "Cluster-robust covariances, Satterthwaite df and Wald tests over models x corrections; robu() of robumeta. Made by robust_grid.R."
+writeLines(toJSON(list(topic = "robust_grid", description = description, r_version = R.version.string, packages = as.list(versions), types = TYPES,
+  datasets = setNames(list(), character()), cases = models), digits = I(13), auto_unbox = TRUE, null = "null", na = "null"), "robust_grid.json")
