@@ -158,10 +158,13 @@ def _rows_of(ours: Fit, number: int, names: list[str]) -> tuple[list[int], list[
         by, mark = term.by if isinstance(term, Intercept) else (term.by,), "/"
     columns = [ours.effects[name].tolist() for name in by]
     labels = [
-        mark.join(x if isinstance(x, str) else f"{x:g}" for x in level) for level in zip(*columns, strict=True)
+        mark.join(x if isinstance(x, str) else f"{x:g}" for x in level)
+        for level in zip(*columns, strict=True)
     ]
     names = [name.strip() for name in names]
-    if isinstance(term, Inner) and term.structure.startswith("SP"):  # R numbers the places in the order of the matrix
+    if isinstance(term, Inner) and term.structure.startswith(
+        "SP"
+    ):  # R numbers the places in the order of the matrix
         names = [f"{term.labels[int(n.split()[0]) - 1]} | {n.split(' | ')[1]}" for n in names]
     places = [i for i, label in enumerate(names) if label in labels]
     return [labels.index(names[i]) for i in places], places
@@ -212,7 +215,9 @@ def _varied(ours: Fit, kind: str, number: int, data: dict[str, np.ndarray]) -> s
     pair = {names[columns[number]], names[rows[number]]}
     start = f"{term.name}: "
     return next(
-        n for n in ours.components.correlations if set(n.removeprefix(start).split(", ")) == pair and n.startswith(start)
+        n
+        for n in ours.components.correlations
+        if set(n.removeprefix(start).split(", ")) == pair and n.startswith(start)
     )
 
 
@@ -250,11 +255,17 @@ def _given(ours: Fit, kind: str) -> tuple[float, ...]:
     return (term.variance if kind in ("tau2", "gamma2") else term.correlation) or ()
 
 
-@pytest.mark.parametrize("case", FILE["profiles"], ids=lambda c: f"{c['fit']} {[k for k in c if k in ('tau2', 'rho', 'gamma2', 'phi')]}")
+@pytest.mark.parametrize(
+    "case",
+    FILE["profiles"],
+    ids=lambda c: f"{c['fit']} {[k for k in c if k in ('tau2', 'rho', 'gamma2', 'phi')]}",
+)
 def test_profiles(case: dict[str, Any]) -> None:
     kind = next(k for k in ("tau2", "rho", "gamma2", "phi") if k in case)
     ours = estimated(case["fit"])
-    found = profile(ours, _varied(ours, kind, case[kind] - 1, model(case["fit"]).data), as_array(case["at"]).tolist())
+    found = profile(
+        ours, _varied(ours, kind, case[kind] - 1, model(case["fit"]).data), as_array(case["at"]).tolist()
+    )
     theirs = as_array(case["ll"])
     assert np.all(found.loglik >= theirs - 1e-7)
     same(found.loglik, theirs, rtol=1e-6, atol=1e-5)
@@ -266,7 +277,12 @@ def test_predictions(case: dict[str, Any]) -> None:
     x = np.atleast_2d(np.array(case["x"], dtype=float))
     constant = np.all(ours.design.matrix[:, 0] == 1)
     found = predict(ours, np.column_stack([np.ones(len(x)), x]) if constant else x)
-    for mine, theirs in ((found.estimate, "pred"), (found.se, "se"), (found.ci_low, "ci_lb"), (found.ci_high, "ci_ub")):
+    for mine, theirs in (
+        (found.estimate, "pred"),
+        (found.se, "se"),
+        (found.ci_low, "ci_lb"),
+        (found.ci_high, "ci_ub"),
+    ):
         same(mine, case[theirs])
     if not case["args"]:  # a prediction at one level of several variances is not ours yet
         same(found.pi_low, case["pi_lb"])

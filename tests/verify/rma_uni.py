@@ -14,9 +14,15 @@ import numpy as np
 from consilience.inference.heterogeneity import heteroscedasticity_test
 from consilience.inference.intervals import heterogeneity_intervals
 from consilience.inference.knapp_hartung import linear_test, variance_inflation
-from consilience.models import fit, predict
+from consilience.models import (
+    fit,
+    predict,
+    shrunken_effects,
+    standardised_residuals,
+    study_deviations,
+    study_weights,
+)
 from consilience.models.compare import likelihood_ratio_test
-from consilience.models.rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
 from consilience.records import Design, Effects, Fit, Intercept, Scale, Spec
 from verify import Outcome
 from verify._r_call import Call, column, design, numbers, parse

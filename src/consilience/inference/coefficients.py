@@ -10,11 +10,10 @@ from ..base.distributions import chi2_sf, f_sf, t_isf, t_two_sided
 from ..base.options import choose
 from ..likelihood.terms import RandomTerm
 from ..records import Coefficients, Design, Note, Spec, TestResult
-from .robust import CORRECTIONS, Correction, Robust, robust_covariance, satterthwaite
+from .robust import CORRECTIONS, Correction, Robust, robust_covariance, robust_notes, satterthwaite
 from .wald import robust_wald
 from .working import Working
 
-FEW_DF = 4.0
 TESTS = ("z", "t", "t-containment", "knapp-hartung", "knapp-hartung-floor", *CORRECTIONS)
 
 
@@ -130,34 +129,11 @@ def _robust(working: Working, design: Design, kind: Correction) -> Reference:
         return Reference(working.covariance, np.full(p, np.inf), "model-based, normal", (note,))
     robust = robust_covariance(working, kind)
     covariance, df = robust.covariance, satterthwaite(robust, np.eye(p))
-    notes = []
     unknown = ~np.isfinite(df)
-    if unknown.any():
-        covariance = np.where(unknown[:, None] | unknown[None, :], np.nan, covariance)
-        notes.append(
-            Note(
-                "coefficient-one-cluster",
-                "warning",
-                f"No standard error for {_named(design, unknown)}: only one study carries information on it.",
-            )
-        )
-    few = df < FEW_DF
-    if few.any():
-        notes.append(
-            Note(
-                "df-below-four",
-                "warning",
-                f"Fewer than {FEW_DF:g} degrees of freedom for {_named(design, few)} "
-                f"({', '.join(f'{x:.1f}' for x in df[few])}): the p-value and the interval are not trustworthy.",
-                "Use a cluster wild bootstrap, or report the estimate without a test.",
-            )
-        )
+    covariance = np.where(unknown[:, None] | unknown[None, :], np.nan, covariance)
+    notes = robust_notes(robust, design.names, df)
     method = f"{kind} with Satterthwaite degrees of freedom"
-    return Reference(covariance, df, method, tuple(notes), robust)
-
-
-def _named(design: Design, which: np.ndarray) -> str:
-    return ", ".join(f'"{name}"' for name, chosen in zip(design.names, which, strict=True) if chosen)
+    return Reference(covariance, df, method, notes, robust)
 
 
 def moderator_columns(x: np.ndarray) -> np.ndarray:
@@ -176,8 +152,9 @@ def _omnibus(working: Working, design: Design, reference: Reference) -> TestResu
         return None
     rows = np.eye(design.matrix.shape[1])[columns]
     if reference.robust is not None:
+        names = tuple(design.names[i] for i in columns)
         return _one_coefficient(working, reference, columns) or robust_wald(
-            reference.robust, rows, working.beta[columns]
+            reference.robust, rows, working.beta[columns], labels=names
         )
     part = reference.covariance[columns][:, columns]
     if not np.isfinite(part).all():

@@ -10,9 +10,9 @@ from ..base.distributions import t_isf, t_two_sided
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread, row_norms
 from ..base.options import choose
-from ..records import Coefficients, Fit
+from ..records import Coefficients, Fit, Note
 from .knapp_hartung import gap_value
-from .robust import CORRECTIONS, Correction, robust_covariance, satterthwaite
+from .robust import CORRECTIONS, Correction, robust_covariance, robust_notes, satterthwaite
 from .working import working_of
 
 Combination = str | Mapping[str, float]
@@ -47,7 +47,9 @@ def contrasts(
         se = row_norms(rows @ table.root)
     else:
         se = np.sqrt(np.maximum(np.einsum("qp,pr,qr->q", rows, table.covariance, rows), 0.0))
-    df = _degrees(fit, table, rows, part=part)
+    df, notes = _degrees(fit, table, rows, part=part, names=names)
+    # what one cluster alone carries has residuals of zero there, hence no robust variance but rounding
+    se = np.where(np.isnan(df) & bool(notes), np.nan, se)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = (estimate - gap_value(value, len(rows))) / se
         half = t_isf((1 - table.level) / 2, df) * se
@@ -63,6 +65,7 @@ def contrasts(
         covariance=rows @ table.covariance @ rows.T,
         level=table.level,
         method=table.method,
+        notes=notes,
     )
 
 
@@ -133,12 +136,16 @@ def _label(row: np.ndarray, names: tuple[str, ...]) -> str:
     return text.removeprefix("+ ")
 
 
-def _degrees(fit: Fit, table: Coefficients, rows: np.ndarray, *, part: str) -> np.ndarray:
-    """(q,) of each row: its own in robust tests, else the fewest of the coefficients in it."""
+def _degrees(
+    fit: Fit, table: Coefficients, rows: np.ndarray, *, part: str, names: tuple[str, ...]
+) -> tuple[np.ndarray, tuple[Note, ...]]:
+    """(q,) of each row: its own in robust tests, with notes by its name; else the fewest of the coefficients in it."""
     if part == "mean" and is_robust(fit):
         with one_blas_thread():
-            return satterthwaite(robust_covariance(working_of(fit), correction_of(fit)), rows)
-    return np.array([fewest_df(table, row) for row in rows])
+            robust = robust_covariance(working_of(fit), correction_of(fit))
+            df = satterthwaite(robust, rows)
+            return df, robust_notes(robust, names, df, rows=rows)
+    return np.array([fewest_df(table, row) for row in rows]), ()
 
 
 def is_robust(fit: Fit) -> bool:

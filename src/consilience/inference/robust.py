@@ -16,12 +16,14 @@ from typing import Literal
 import numpy as np
 
 from ..base.linalg import binary_exponent
+from ..records import Note
 from .working import Clusters, Working, clusters_of
 
 Correction = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 CORRECTIONS: tuple[Correction, ...] = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
 FULL_LEVERAGE = 1e-9
 FAR = 200  # binary exponent beyond which squares leave the numbers
+FEW_DF = 4.0
 NOTHING = 1e-8  # expected robust variance, as a share of the model's, that is rounding
 
 
@@ -34,6 +36,7 @@ class Robust:
     """
 
     working: Working
+    kind: Correction
     groups: list[Clusters]
     adjusted: list[np.ndarray]
     a: list[np.ndarray]
@@ -67,7 +70,7 @@ def robust_covariance(working: Working, kind: Correction = "CR2") -> Robust:
         a_parts.append(a)
         g = np.einsum("nmp,nm->np", e, group.e)
         meat += g.T @ g
-    return Robust(working, groups, adjusted, a_parts, meat)
+    return Robust(working, kind, groups, adjusted, a_parts, meat)
 
 
 def scalar_factor(kind: Correction, m: int, shape: tuple[int, ...]) -> float:
@@ -167,6 +170,75 @@ def satterthwaite_inner(robust: Robust, contrasts: np.ndarray) -> np.ndarray:
         trace = float(np.sum(d + low))
         inside = parts.middle @ (u.T @ u)
         square = float(np.sum(d * d) + 2 * np.sum(d * low) + np.sum(inside * inside.T))
-        if square > 0 and trace > NOTHING:
+        unit = contrasts[row] / lengths[row]
+        if square > 0 and trace > NOTHING * float(unit @ robust.working.spread @ unit):
             result[row] = trace * trace / square
     return result
+
+
+def lone_rows(robust: Robust, rows: np.ndarray) -> np.ndarray:
+    """(r,) whether a row of combinations (r, p) of coefficients cannot be estimated without one of the clusters.
+
+    In the orthonormal basis X_j'W_j X_j of such a cluster has an eigenvalue of one, and its eigenvector the directions
+    that all other clusters leave open.
+    """
+    root = rows @ robust.working.root
+    found = np.zeros(len(root), dtype=bool)
+    length = np.linalg.norm(root, axis=1)
+    for group in robust.groups:
+        full = np.einsum("nmp,nmp->n", group.x, group.wx) > 1 - FULL_LEVERAGE
+        if full.any():
+            values, vectors = np.linalg.eigh(np.swapaxes(group.x[full], 1, 2) @ group.wx[full])
+            open_ = np.abs(np.einsum("ip,npj->nij", root, vectors)) > 1e-6 * length[:, None]
+            found |= np.any(open_ & (values > 1 - FULL_LEVERAGE)[:, None, :], axis=(0, 2))
+    return found
+
+
+def why_missing(robust: Robust) -> str:
+    """Why there is no robust variance: the correction does not exist, or nothing is left to estimate it from."""
+    (k, p), m = robust.working.basis.shape, robust.working.n_clusters
+    if np.isfinite(scalar_factor(robust.kind, m, (k, p))):
+        return "only one study carries information on it, or as few studies as there are coefficients"
+    needed = {"CR1": "two clusters", "CR1p": "more clusters than coefficients"}
+    least = needed.get(robust.kind, "two clusters and more effects than coefficients")
+    return f"{robust.kind} needs {least} (here {m} clusters, {k} effects, {p} coefficients)"
+
+
+def robust_notes(
+    robust: Robust, names: tuple[str, ...], df: np.ndarray, *, rows: np.ndarray | None = None
+) -> tuple[Note, ...]:
+    """What a reader must know of robust standard errors with degrees of freedom df, by name of the coefficient, or of
+    the combinations `rows` (r, p) of them."""
+    notes = []
+    rows = np.eye(len(robust.working.beta)) if rows is None else rows
+    unknown = ~np.isfinite(df)
+    if unknown.any():
+        message = f"No standard error for {_named(names, unknown)}: {why_missing(robust)}."
+        notes.append(Note("coefficient-one-cluster", "warning", message))
+    lone = lone_rows(robust, rows) & ~unknown
+    if lone.any():
+        notes.append(
+            Note(
+                "coefficient-lone-cluster",
+                "warning",
+                f"The standard error of {_named(names, lone)} is too small: without one of the studies it cannot be "
+                "estimated, and that study has no residual that would show its own error.",
+                'Report the model\'s own standard error (test = "t"), or leave out the study or the moderator.',
+            )
+        )
+    few = df < FEW_DF
+    if few.any():
+        notes.append(
+            Note(
+                "df-below-four",
+                "warning",
+                f"Fewer than {FEW_DF:g} degrees of freedom for {_named(names, few)} "
+                f"({', '.join(f'{x:.1f}' for x in df[few])}): the p-value and the interval are not trustworthy.",
+                "Use a cluster wild bootstrap, or report the estimate without a test.",
+            )
+        )
+    return tuple(notes)
+
+
+def _named(names: tuple[str, ...], which: np.ndarray) -> str:
+    return ", ".join(f'"{name}"' for name, chosen in zip(names, which, strict=True) if chosen)

@@ -11,7 +11,7 @@ from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..base.roots import find_root
 from ..records import Coefficients, Fit
-from .robust import Correction, Robust, moments, robust_covariance, satterthwaite
+from .robust import Correction, Robust, moments, robust_covariance, robust_notes, satterthwaite
 from .working import working_of
 
 Distribution = Literal["satterthwaite", "naive-t", "naive-tp", "z", "saddlepoint"]
@@ -47,7 +47,10 @@ def robust_coefficients(
             t = beta / se
         if reference == "saddlepoint":
             df = np.full(p, np.nan)
-            p_value = np.array([saddlepoint_p(robust, i, float(t[i]))[0] for i in range(p)])
+            known = np.isfinite(t)
+            p_value = np.array(
+                [saddlepoint_p(robust, i, float(t[i]))[0] if known[i] else np.nan for i in range(p)]
+            )
         else:
             given = {"naive-t": m - 1, "naive-tp": m - p, "z": np.inf}
             df = own_df if reference == "satterthwaite" else np.full(p, float(given[reference]))
@@ -65,6 +68,7 @@ def robust_coefficients(
         covariance=robust.covariance,
         level=level,
         method=f"{correction}, {reference}",
+        notes=robust_notes(robust, fit.coefficients.names, own_df),
     )
 
 

@@ -131,4 +131,8 @@ def _hierarchical(
     if abs(np.linalg.det(matrix)) <= 1e-12 * float(np.prod(np.linalg.norm(matrix, axis=1))):
         return max(forms[0] / rows[0][1], 0.0) if rows[0][1] > 0 else 0.0, 0.0, q, nan
     tau2, omega2 = np.linalg.solve(matrix, np.array(forms))
+    if (
+        omega2 < 0 and between > 0
+    ):  # with omega^2 at its limit the first form alone gives tau^2, as robumeta has it
+        tau2 = forms[0] / between
     return max(float(tau2), 0.0), max(float(omega2), 0.0), q, nan

@@ -17,6 +17,8 @@ Source: Tipton & Pustejovsky (2015), J Educ Behav Stat 40:604; Pustejovsky & Tip
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -34,7 +36,16 @@ from .contrasts import (
     is_robust,
 )
 from .knapp_hartung import gap_value, linear_test
-from .robust import Correction, Moments, Robust, moments, robust_covariance, satterthwaite_inner
+from .robust import (
+    NOTHING,
+    Correction,
+    Moments,
+    Robust,
+    moments,
+    robust_covariance,
+    satterthwaite_inner,
+    why_missing,
+)
 from .working import working_of
 
 WaldMethod = Literal["model", "HTZ", "HTA", "HTB", "EDF", "EDT", "chi2", "naive-F", "naive-Fp"]
@@ -49,6 +60,7 @@ WALD_METHODS: tuple[WaldMethod, ...] = (
     "naive-F",
     "naive-Fp",
 )
+DF_ROUNDING = 1e-9  # degrees of freedom that are zero but for rounding
 LEAST_DF = 4.1  # the variance of a squared t does not exist at 4 degrees of freedom and below
 
 
@@ -89,51 +101,92 @@ def wald_test(
     with one_blas_thread():
         robust = robust_covariance(working_of(fit), correction or correction_of(fit))
         gap = c @ robust.working.beta - gap_value(value, len(c))
-        return robust_wald(robust, c, gap, method=method)
+        return robust_wald(robust, c, gap, method=method, labels=labels)
 
 
-def robust_wald(robust: Robust, c: np.ndarray, gap: np.ndarray, *, method: WaldMethod = "HTZ") -> TestResult:
-    """Test of the (q, p) constraints `c` whose estimates differ by `gap` (q,) from the hypothesis."""
-    q = len(c)
+@dataclass(frozen=True, eq=False)
+class Contrasts:
+    """Constraints in the orthonormal basis, recombined so that the expected robust covariance is the identity.
+
+    inner : (q, p) as given; whitened : (q, p), rows `change` @ inner.
+    """
+
+    inner: np.ndarray
+    whitened: np.ndarray
+    change: np.ndarray
+
+
+def prepared(robust: Robust, c: np.ndarray, labels: tuple[str, ...] = ()) -> Contrasts | str:
+    """The (q, p) constraints ready for a test, or why no robust test of them exists, by `labels`."""
     inner = c @ robust.working.root
     scale = np.linalg.norm(inner, axis=1)
-    inner, gap = inner / scale[:, None], gap / scale
-    covariance = inner @ robust.meat @ inner.T
-    values = np.linalg.eigvalsh(covariance)
-    if not values[0] > 1e-12 * values[-1]:
-        reason = "the robust covariance of these coefficients is singular: too few clusters carry them"
-        return TestResult(method, np.nan, q, np.nan, np.nan, reason)
-    mean = float(gap @ np.linalg.solve(covariance, gap)) / q
+    named = labels or tuple(f"constraint {i + 1}" for i in range(len(c)))
+    if not np.isfinite(robust.meat).all():
+        return f"no robust covariance: {why_missing(robust)}"
+    unit = inner / scale[:, None]
+    # first the covariance of the model, so that what is compared with rounding does not depend on the units
+    lower = np.linalg.cholesky(unit @ robust.working.spread @ unit.T)
+    change = np.linalg.solve(lower, np.diag(1 / scale))
+    values, vectors = np.linalg.eigh(expected(moments(robust, change @ inner)))
+    if not values[0] > NOTHING:
+        weight = np.abs(vectors[:, 0] @ change) * scale
+        concerned = [name for name, w in zip(named, weight, strict=True) if w > 1e-4 * np.max(weight)]
+        return _without_variance(concerned)
+    change = (vectors / np.sqrt(values)).T @ change
+    whitened = change @ inner
+    observed = np.linalg.eigvalsh(whitened @ robust.meat @ whitened.T)
+    return (
+        Contrasts(inner, whitened, change) if observed[0] > 1e-12 * observed[-1] else _without_variance(named)
+    )
+
+
+def _without_variance(labels: Sequence[str]) -> str:
+    named = ", ".join(labels)
+    return f"the robust covariance of {named} is singular: too few clusters carry information on it"
+
+
+def robust_wald(
+    robust: Robust,
+    c: np.ndarray,
+    gap: np.ndarray,
+    *,
+    method: WaldMethod = "HTZ",
+    labels: tuple[str, ...] = (),
+) -> TestResult:
+    """Test of the (q, p) constraints `c`, called `labels`, whose estimates differ by `gap` (q,) from the hypothesis."""
+    q, rows = len(c), prepared(robust, c, labels)
+    if isinstance(rows, str):
+        return TestResult(method, np.nan, q, np.nan, np.nan, rows)
+    whitened, white_gap = rows.whitened, rows.change @ gap
+    mean = float(white_gap @ np.linalg.solve(whitened @ robust.meat @ whitened.T, white_gap)) / q
     if method in ("chi2", "naive-F", "naive-Fp"):
         m, p = robust.working.n_clusters, robust.working.basis.shape[1]
         df2 = {"chi2": np.inf, "naive-F": float(m - 1), "naive-Fp": float(m - p)}[method]
         return _f_result(method, mean, q, df2)
-    if method == "HTB":  # the units of the constraints matter to it: those of the caller
-        inner, gap = inner * scale[:, None], gap * scale
-    whitened, gap = _whitened(robust, inner, gap)
     if method in ("EDF", "EDT"):
-        t, nu = _squared_parts(robust, whitened, gap)
+        t, nu = _squared_parts(robust, whitened, white_gap)
         if method == "EDT":
             return _f_result(method, float(np.mean(normalised(t, nu) ** 2)), q, np.inf)
         factor, df2 = matched_f(nu)
         return _f_result(method, factor * mean, q, df2)
+    if method == "HTB":  # the units of the constraints matter to it: those of the caller
+        whitened = _symmetrically_whitened(robust, rows.inner)
     parts = moments(robust, whitened)
     eta = {"HTZ": total_variance_df, "HTA": least_squares_df, "HTB": distinct_least_squares_df}[method](parts)
     return _f_result(method, mean * (eta - q + 1) / eta, q, eta - q + 1)
 
 
 def _f_result(method: str, f: float, q: int, df2: float) -> TestResult:
-    if not df2 > 0:
+    if not df2 > DF_ROUNDING:
         reason = f"too few clusters: the degrees of freedom {df2:.2g} of this test are not positive"
         return TestResult(method, np.nan, q, df2, np.nan, reason)
     return TestResult(method, f, q, df2, float(f_sf(f, q, df2)))
 
 
-def _whitened(robust: Robust, inner: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Contrasts (q, p) recombined so that the expected robust covariance of their estimates is the identity."""
+def _symmetrically_whitened(robust: Robust, inner: np.ndarray) -> np.ndarray:
+    """Omega^-1/2 C with the symmetric root, for the constraints as they are written."""
     values, vectors = np.linalg.eigh(expected(moments(robust, inner)))
-    root = (vectors / np.sqrt(np.maximum(values, 1e-300))) @ vectors.T
-    return root @ inner, root @ gap
+    return np.asarray((vectors / np.sqrt(np.maximum(values, 1e-300))) @ vectors.T @ inner)
 
 
 def expected(parts: Moments) -> np.ndarray:

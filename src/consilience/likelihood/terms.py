@@ -341,7 +341,8 @@ def _slopes_structure(term: Slopes, names: list[str]) -> Structure:
     if not term.correlated:
         if term.correlation is not None:
             raise InputError(
-                f'The slopes of "{term.name}" are not correlated, so no correlation can be given.', code="shape"
+                f'The slopes of "{term.name}" are not correlated, so no correlation can be given.',
+                code="shape",
             )
         return diagonal(names, variances)
     if term.variance is None and term.correlation is None:

@@ -1,4 +1,4 @@
-"""The average effect of each study under the fitted working model, for forest plots."""
+"""The average effect of each study under the fitted working model, for forest plots, and the weights of studies."""
 
 from __future__ import annotations
 
@@ -7,10 +7,23 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..inference.intervals import weights_of
+from ..inference.one_each import refuse_dependence
 from ..inference.working import merged_blocks, without_scale, working_effects
 from ..likelihood.build import build
 from ..likelihood.terms import partition
 from ..records import Fit, Intercept, StudyAverages, Term
+
+
+def study_weights(fit: Fit) -> np.ndarray:
+    """(k,) weight of each study in the coefficients, in percent of their sum."""
+    refuse_dependence(fit, "The weight of a study")
+    a = weights_of(fit) if fit.spec.weights else 1 / (fit.effects.v + variance_of_rows(fit))
+    return np.asarray(100 * a / a.sum())
+
+
+def variance_of_rows(fit: Fit) -> np.ndarray | float:
+    """tau^2 of a fit with one effect per study: one value, or (k,) in a location-scale model."""
+    return fit.components.total if fit.variances is None else fit.variances
 
 
 def study_averages(fit: Fit) -> StudyAverages:

@@ -8,7 +8,7 @@ from ..base.distributions import t_isf
 from ..base.errors import InputError
 from ..base.linalg import group_codes
 from ..likelihood.terms import column, column_codes
-from ..records import Fit
+from ..records import Fit, Note
 from ..records.resampling import Jackknife
 from .quantities import Progress, Quantity, follow, named_quantities
 
@@ -51,9 +51,14 @@ def jackknife(
         raise InputError(
             f'Only {m} of {len(labels)} levels of "{by}" can be left out.', code="too-few-clusters"
         )
+    lone = _lone(fit, [codes != level for level in np.flatnonzero(~good)])
+    notes = _notes(lone, fit.coefficients.names) if quantity is None else ()
     mean = found[good].mean(axis=0)
     bias = (m - 1) * (mean - estimate)
     se = np.sqrt((m - 1) / m * np.sum((found[good] - mean) ** 2, axis=0))
+    if quantity is None:  # the values without the study that carries a coefficient do not exist
+        se[: len(lone)] = np.where(lone, np.nan, se[: len(lone)])
+        bias[: len(lone)] = np.where(lone, np.nan, bias[: len(lone)])
     half = t_isf((1 - fit.spec.level) / 2, m - 1) * se
     return Jackknife(
         names=names,
@@ -69,4 +74,24 @@ def jackknife(
         failed=len(labels) - m,
         by=by,
         level=fit.spec.level,
+        notes=notes,
     )
+
+
+def _lone(fit: Fit, kept: list[np.ndarray]) -> np.ndarray:
+    """(p,) which coefficients the rows of one of the failed refits leave open: e_j outside the row space of X."""
+    x = fit.design.matrix / np.linalg.norm(fit.design.matrix, axis=0)
+    found = np.zeros(x.shape[1], dtype=bool)
+    for rows in kept:
+        values, vectors = np.linalg.svd(np.linalg.qr(x[rows], mode="r"))[1:]
+        rank = int(np.sum(values > 1e-10 * values[0]))
+        found |= np.any(np.abs(vectors[rank:]) > 1e-8, axis=0)
+    return found
+
+
+def _notes(lone: np.ndarray, names: tuple[str, ...]) -> tuple[Note, ...]:
+    if not lone.any():
+        return ()
+    named = ", ".join(f'"{name}"' for name, alone in zip(names, lone, strict=True) if alone)
+    message = f"No jackknife error for {named}: without one of the levels it cannot be estimated."
+    return (Note("coefficient-lone-cluster", "warning", message),)

@@ -17,7 +17,9 @@ from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..base.shares import exact_interval
+from ..inference.contrasts import constraint_rows
 from ..inference.robust import Correction, Robust, robust_covariance
+from ..inference.wald import prepared
 from ..inference.working import working_of
 from ..records import Fit
 from ..records.resampling import WildBootstrap, WildInterval
@@ -62,7 +64,8 @@ def wild_bootstrap(
 
     Raises
     ------
-    InputError ``constraints``, ``replicates``; OptionError for an unknown auxiliary.
+    InputError ``constraints``, ``replicates``, ``no-robust-variance`` (one cluster alone carries the hypothesis, or
+    there are too few); OptionError for an unknown auxiliary.
 
     Source: Cameron, Gelbach & Miller (2008), Rev Econ Stat 90:414; Joshi, Pustejovsky & Beretvas (2022), Res Synth
     Methods 13:457; Webb (2023), Can J Econ 56:839.
@@ -73,6 +76,7 @@ def wild_bootstrap(
         robust = robust_covariance(working_of(fit), correction)
         inner, gap = c @ robust.working.root, c @ robust.working.beta
         terms = _terms(robust, inner, gap if impose else 0 * gap)
+        _testable(fit, robust, c)
         observed = float(gap @ np.linalg.solve(c @ robust.covariance @ c.T, gap))
         m, q = terms.a.shape
         beyond, exact, draws = 0, _enumerated(auxiliary, m, replicates), []
@@ -120,7 +124,7 @@ def wild_bootstrap_interval(
 
     Raises
     ------
-    InputError ``constraints``, ``replicates``; OptionError for an unknown auxiliary.
+    InputError ``constraints``, ``replicates``, ``no-robust-variance``; OptionError for an unknown auxiliary.
 
     Source: Davidson & MacKinnon (2010), J Bus Econ Stat 28:128 (inversion of a wild bootstrap test).
     """
@@ -180,6 +184,18 @@ def _checked(fit: Fit, constraints: np.ndarray, replicates: int) -> np.ndarray:
             f"The number of replicates is {replicates}; it must be at least 1.", code="replicates"
         )
     return c
+
+
+def _testable(fit: Fit, robust: Robust, c: np.ndarray) -> None:
+    """Raise InputError ``no-robust-variance`` where the constraints have no robust covariance to divide by."""
+    labels = constraint_rows(fit, c)[1]
+    found = prepared(robust, c, labels)
+    if isinstance(found, str):
+        raise InputError(
+            f"The hypothesis cannot be tested: {found}.",
+            code="no-robust-variance",
+            advice="Leave out the coefficients that one study alone determines, or test with the model's covariance.",
+        )
 
 
 def _terms(robust: Robust, inner: np.ndarray, gap: np.ndarray) -> _Terms:
@@ -267,6 +283,7 @@ class _Line:
 
 def _line(fit: Fit, c: np.ndarray, draws: _Draws, correction: Correction) -> _Line:
     robust = robust_covariance(working_of(fit), correction)
+    _testable(fit, robust, c)
     inner, gap = c @ robust.working.root, c @ robust.working.beta
     base, unit = _terms(robust, inner, 0 * gap), _terms(robust, inner, np.ones(1))
     m, p = base.b.shape

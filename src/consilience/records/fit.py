@@ -84,6 +84,7 @@ class Coefficients(Shown):
     """p fixed effects. All arrays (p,) but `covariance` (p, p); df is inf for a normal reference.
 
     root : (p, p) with covariance = root root' where it is known: it keeps twice the digits of nearly collinear columns.
+    notes : why a standard error is missing or not to be trusted; empty for those of a fit, whose own notes say it.
     """
 
     names: tuple[str, ...]
@@ -98,6 +99,7 @@ class Coefficients(Shown):
     level: float
     method: str
     root: np.ndarray | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

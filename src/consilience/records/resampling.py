@@ -58,6 +58,7 @@ class Jackknife(Shown):
     se : (q,) sqrt((m - 1) / m sum (left-out value - their mean)^2); low, high : corrected -/+ t(m - 1) se.
     left_out : (m, q) values without each cluster; pseudo : (m, q) m estimate - (m - 1) left-out value.
     labels : (m,) the clusters; failed : how many could not be left out (their rows are NaN and not counted in m).
+    notes : the coefficients that cannot be estimated without one of them, which have no error.
     """
 
     names: tuple[str, ...]
@@ -73,6 +74,7 @@ class Jackknife(Shown):
     failed: int
     by: str
     level: float
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -71,4 +71,5 @@ def jackknife_table(record: Jackknife) -> Table:
     ]
     if record.failed:
         notes.append(f"{plural(record.failed, 'level')} could not be left out.")
+    notes += [note.message for note in record.notes]
     return Table("jackknife", "Jackknife", columns, tuple(rows), notes=tuple(notes))
