@@ -213,7 +213,7 @@ def robust_notes(
     rows = np.eye(len(robust.working.beta)) if rows is None else rows
     unknown = ~np.isfinite(df)
     if unknown.any():
-        message = f"No standard error for {_named(names, unknown)}: {why_missing(robust)}."
+        message = f"No standard error for {named(names, unknown)}: {why_missing(robust)}."
         notes.append(Note("coefficient-one-cluster", "warning", message))
     lone = lone_rows(robust, rows) & ~unknown
     if lone.any():
@@ -221,7 +221,7 @@ def robust_notes(
             Note(
                 "coefficient-lone-cluster",
                 "warning",
-                f"The standard error of {_named(names, lone)} is too small: without one of the studies it cannot be "
+                f"The standard error of {named(names, lone)} is too small: without one of the studies it cannot be "
                 "estimated, and that study has no residual that would show its own error.",
                 'Report the model\'s own standard error (test = "t"), or leave out the study or the moderator.',
             )
@@ -232,7 +232,7 @@ def robust_notes(
             Note(
                 "df-below-four",
                 "warning",
-                f"Fewer than {FEW_DF:g} degrees of freedom for {_named(names, few)} "
+                f"Fewer than {FEW_DF:g} degrees of freedom for {named(names, few)} "
                 f"({', '.join(f'{x:.1f}' for x in df[few])}): the p-value and the interval are not trustworthy.",
                 "Use a cluster wild bootstrap, or report the estimate without a test.",
             )
@@ -240,5 +240,5 @@ def robust_notes(
     return tuple(notes)
 
 
-def _named(names: tuple[str, ...], which: np.ndarray) -> str:
+def named(names: tuple[str, ...], which: np.ndarray) -> str:
     return ", ".join(f'"{name}"' for name, chosen in zip(names, which, strict=True) if chosen)
