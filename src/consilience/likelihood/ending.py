@@ -75,7 +75,8 @@ def tally(ends: list[End], best: int) -> tuple[int, int, int, float]:
 
 def _same(one: End, other: End) -> bool:
     """Are they one maximum: beside each other, or just as high where the likelihood is level in some direction?"""
-    gap = np.abs(one.theta - other.theta) * np.maximum(one.spread, other.spread)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = np.abs(one.theta - other.theta) * np.maximum(one.spread, other.spread)
     if bool((gap < BESIDE).all()):
         return True
     level = abs(one.loglik - other.loglik) <= LEVEL + 1e-10 * abs(other.loglik)
