@@ -31,6 +31,8 @@ _PUBLIC = {
     "reported_from": "data.dataframe",
     "design_matrix": "data.formula",
     "new_rows": "data.formula",
+    "explained_variance": "models",
+    "multivariate_i2": "models",
     "fit": "models",
     "compiled": "likelihood.compiled",
     "predict": "models",

@@ -13,6 +13,12 @@ from ._r_expression import Call, Name, columns_of, levels_of, matrix_of, model_m
 
 TESTS = {"z": "z", "t": "t", "knha": "knapp-hartung", "adhoc": "knapp-hartung-floor"}
 SPATIAL = ("SPEXP", "SPGAU", "SPLIN", "SPRAT", "SPSPH")
+RELATIONS: dict[str, Any] = {
+    "none": "none",
+    "cor": "correlation",
+    "cor0": "correlation-from-zero",
+    "cov0": "from-zero",
+}
 Numbers = list[float]
 
 
@@ -43,7 +49,14 @@ class Model:
                 variances, correlations = groups.pop(0)
                 terms.append(_given_inner(term, variances, correlations, self.data))
             else:
-                raise NotImplementedError("given slopes")
+                variances, correlations = groups.pop(0)
+                terms.append(
+                    replace(
+                        term,
+                        variance=tuple(variances),
+                        correlation=tuple(correlations) if term.correlated else None,
+                    )
+                )
         return replace(self.spec, terms=tuple(terms))
 
 
@@ -172,14 +185,19 @@ def _random(
                 by = path[:depth]
                 if by[-1] in known:
                     matrix, labels = matrix_of(datasets[known[by[-1]]])
-                    scale = np.sqrt(np.diag(matrix))
-                    terms.append(Known(by[-1], matrix / np.outer(scale, scale), labels, fixed))
+                    scale = RELATIONS[str(named.get("Rscale", "cor"))]
+                    terms.append(Known(by[-1], matrix, labels, fixed, scale))
                 else:
                     terms.append(Intercept(tuple(by), fixed))
             continue
         (variance, correlation), structure = pairs.pop(0)
         if structure in ("GEN", "GDIAG"):
-            terms.append(Slopes(tuple(_path(inner)), path[0], structure == "GEN"))
+            between = _optional(named.get(correlation)) if structure == "GEN" else None
+            terms.append(
+                Slopes(
+                    tuple(_path(inner)), path[0], structure == "GEN", _optional(named.get(variance)), between
+                )
+            )
             continue
         distance, labels = None, ()
         if structure in SPATIAL:

@@ -57,7 +57,27 @@ def coefficient_table(
         level=spec.level,
         method=reference.method,
     )
-    return table, _omnibus(working, design, reference), reference.notes
+    return (
+        table,
+        _omnibus(working, design, reference),
+        (*reference.notes, *_without_test(table, reference, design)),
+    )
+
+
+def _without_test(table: Coefficients, reference: Reference, design: Design) -> tuple[Note, ...]:
+    """Why a coefficient has no test where nothing else says it."""
+    if table.se.all() and not np.isnan(table.df).any():
+        return ()
+    notes = []
+    none = np.isnan(table.df) & np.isfinite(table.se)
+    if none.any():
+        message = f"No degrees of freedom are left for {_named(design, none)}: no test and no interval by {reference.method}."
+        notes.append(Note("df-none", "warning", message, "Use a normal reference, or fewer moderators."))
+    exact = table.se == 0
+    if exact.any():
+        message = f"The standard error of {_named(design, exact)} is zero: the effects that tell it are fitted exactly."
+        notes.append(Note("se-zero", "warning", message, "A test needs effects that vary about the model."))
+    return tuple(notes)
 
 
 def _reference(working: Working, design: Design, spec: Spec) -> Reference:

@@ -15,12 +15,14 @@ from typing import Literal
 
 import numpy as np
 
+from ..base.linalg import binary_exponent
 from ..records import Note
 from .working import Clusters, Working, clusters_of
 
 Correction = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 CORRECTIONS: tuple[Correction, ...] = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
 FULL_LEVERAGE = 1e-9
+FAR = 200  # binary exponent beyond which squares leave the numbers
 FEW_DF = 4.0
 ZERO = 1e-20  # observed robust variance, as a share of the model's, of residuals that are all zero
 NOTHING = 1e-8  # expected robust variance, as a share of the model's, that is rounding
@@ -110,6 +112,11 @@ def _bias_reduced(group: Clusters, a: np.ndarray, spread: np.ndarray) -> np.ndar
     upper = np.swapaxes(lower, 1, 2)
     ax = a @ np.swapaxes(group.x, 1, 2)
     g = group.phi - ax - np.swapaxes(ax, 1, 2) + group.x @ spread @ np.swapaxes(group.x, 1, 2)
+    exponent = binary_exponent(float(np.abs(group.phi).max())) // 2
+    if abs(exponent) > FAR:  # Phi squared is beyond the numbers; the unit cancels
+        lower, upper, g = (
+            np.ldexp(a, -e) for a, e in ((lower, exponent), (upper, exponent), (g, 2 * exponent))
+        )
     values, vectors = np.linalg.eigh(upper @ g @ lower)
     leverage = np.linalg.eigvalsh(np.swapaxes(group.x, 1, 2) @ group.wx)
     null = np.sum(leverage > 1 - FULL_LEVERAGE, axis=1)

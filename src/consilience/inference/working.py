@@ -76,7 +76,7 @@ def working_model(
     scale = setup.exponent - setup.column_exponents
     if spec.weights:
         return _user_weighted(
-            setup, at, theta=theta, weights=_weights(effects, spec.weights), cluster=cluster
+            setup, at, theta=theta, weights=user_weights(effects, spec.weights), cluster=cluster
         )
     inverse = np.linalg.inv(at.r_basis)
     return Working(
@@ -92,7 +92,7 @@ def working_model(
     )
 
 
-def _weights(effects: Effects, name: str) -> np.ndarray:
+def user_weights(effects: Effects, name: str) -> np.ndarray:
     """(k,) positive weights: all one, or a column."""
     if name == "equal":
         return np.ones(effects.k)
@@ -189,9 +189,20 @@ def clusters_of(working: Working) -> list[Clusters]:
     result = []
     for _, rows, phi in merged_blocks(working.blocks, working.cluster):
         x = working.basis[rows]
-        wx = np.linalg.solve(phi, x) if working.weights is None else working.weights[rows][:, :, None] * x
+        wx = _solved(phi, x) if working.weights is None else working.weights[rows][:, :, None] * x
         result.append(Clusters(rows, phi, x, wx, working.residual[rows]))
     return result
+
+
+def _solved(phi: np.ndarray, x: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.solve(phi, x)
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "The covariance matrix of the effects of a cluster is singular.",
+            code="singular",
+            advice="Look for sampling variances of zero and correlations of one.",
+        ) from None
 
 
 def merged_blocks(

@@ -9,14 +9,13 @@ Source: Gilmour, Thompson & Cullis (1995); Bertsekas (1982) for the projection; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .lanes import LaneModel, LanePoint, Lanes
-from .optimise import AIM, MOST_STEPS, NEAR, SCORE_TOLERANCE, Box, Maximum, Point
+from .optimise import AIM, BESIDE, MOST_STEPS, NEAR, SCORE_TOLERANCE, Box, Maximum, deviations
 
-BESIDE = 0.05  # standard errors from a higher lane at which two lanes are one
 HALVINGS = 50
 FLOOR = 1e-8  # smallest eigenvalue of a curvature that a step takes, as a share of its largest
 MOST_ESCAPES = 5
@@ -59,14 +58,15 @@ def climb_lanes(model: LaneModel, starts: np.ndarray, box: Box) -> list[Maximum]
     """The local maxima uphill from the starts (L, q), in their order; lanes that met a higher one are left out."""
     with np.errstate(all="ignore"):
         climb = _climb_compiled if model.compiled else _climb
-        found = more = climb(model, np.clip(starts, box.lower, box.upper), box)
+        found: list[Maximum] = []
+        more = climb(model, np.clip(starts, box.lower, box.upper), box)
         for _ in range(MOST_ESCAPES):
-            beside = _escapes(model, more, box)
+            beside, passed = _escapes(model, more, box)
             if not len(beside):
                 break
+            found += [replace(one, passed=True) if i in passed else one for i, one in enumerate(more)]
             more = climb(model, beside, box)
-            found = found + more
-    return found
+    return found + more
 
 
 def _climb(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maximum]:
@@ -74,9 +74,12 @@ def _climb(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maximum]:
     state = state.take(np.isfinite(state.at.loglik))
     length, steps = np.ones(len(state.theta)), np.zeros(len(state.theta), dtype=int)
     step, fresh = np.zeros_like(state.theta), np.ones(len(state.theta), dtype=bool)
+    climbs = np.ones(len(state.theta), dtype=int)
     for iteration in range(MOST_STEPS):
-        left = ~_beaten(state)
-        if not left.all():
+        met = _met(state)
+        if met is not None:
+            left = met < 0
+            climbs = _handed_on(climbs, met, state.at.loglik)[left]
             state, length, steps, step, fresh = (
                 state.take(left),
                 length[left],
@@ -98,6 +101,10 @@ def _climb(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maximum]:
         # a lane that can no longer move has ended
         length = np.where(fresh, 1.0, np.where((trial == state.theta).all(axis=1), 0.0, 0.5 * length))
         state = there if fresh.all() else there.where(fresh, state)
+    return _ends(state, steps, climbs, box)
+
+
+def _ends(state: _State, steps: np.ndarray, climbs: np.ndarray, box: Box) -> list[Maximum]:
     return [
         Maximum(
             state.theta[i],
@@ -105,6 +112,7 @@ def _climb(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maximum]:
             float(state.scaled[i]),
             int(steps[i]),
             box.free & ~state.moving[i],
+            int(climbs[i]),
         )
         for i in range(len(state.theta))
     ]
@@ -117,12 +125,12 @@ def _climb_compiled(model: LaneModel, thetas: np.ndarray, box: Box) -> list[Maxi
     ends, numbers, moving, scores, matrices = climb_all(
         model.arrays, (box.lower, box.upper, box.free), thetas
     )
-    levels, largest, steps = numbers.T.tolist()
+    levels, largest, steps, climbs = numbers.T.tolist()
     result = []
     for i, theta in enumerate(ends):
         information, curvature, observed = matrices[i]
         at = LanePoint(levels[i], scores[i], information, curvature, observed, model.size)
-        result.append(Maximum(theta, at, largest[i], int(steps[i]), box.free & ~moving[i]))
+        result.append(Maximum(theta, at, largest[i], int(steps[i]), box.free & ~moving[i], int(climbs[i])))
     return result
 
 
@@ -136,16 +144,28 @@ def _state(model: LaneModel, theta: np.ndarray, box: Box) -> _State:
     return _State(theta, at, moving, ratio.max(axis=1, initial=0.0), spread)
 
 
-def _beaten(state: _State) -> np.ndarray:
-    """(L,) is the lane beside a higher one (or one just as high and earlier), the slopes at both nearly level?"""
+def _met(state: _State) -> np.ndarray | None:
+    """(L,) a higher lane (or one just as high and earlier) beside each, the slopes at both nearly level, or -1; None where
+    no lane has met another."""
     theta, level, flat = state.theta, state.at.loglik, state.scaled < NEAR
     if flat.sum() < 2:
-        return np.zeros(len(theta), dtype=bool)
+        return None
     gap = np.abs(theta[:, None] - theta) * state.spread
     near = (gap < BESIDE).all(axis=2) & flat & flat[:, None]
     order = np.arange(len(theta))
     higher = (level > level[:, None]) | ((level == level[:, None]) & (order < order[:, None]))
-    return np.asarray((near & higher).any(axis=1))
+    both = near & higher
+    beaten = both.any(axis=1)
+    return np.where(beaten, both.argmax(axis=1), -1) if beaten.any() else None
+
+
+def _handed_on(climbs: np.ndarray, met: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """(L,) climbs of each lane with those of the lanes that met it, the lowest first."""
+    result = climbs.copy()
+    for lane in np.lexsort((-np.arange(len(level)), level)).tolist():
+        if met[lane] >= 0:
+            result[met[lane]] += result[lane]
+    return result
 
 
 def _directions(state: _State) -> np.ndarray:
@@ -163,6 +183,9 @@ def _solved(state: _State, information: np.ndarray) -> tuple[np.ndarray, np.ndar
     scaled = information * (scale[:, :, None] * scale[:, None, :])
     still = np.nonzero(scale == 0)
     scaled[still[0], still[1], still[1]] = 1.0
+    lost = ~np.isfinite(scaled).all(axis=(1, 2))  # no step leads out of where the derivatives are no numbers
+    if lost.any():
+        scaled[lost], scale[lost] = np.eye(scaled.shape[1]), 0.0
     values, vectors = np.linalg.eigh(scaled)
     positive = values[:, 0] > 0
     values = np.abs(values)
@@ -180,24 +203,27 @@ def _better(before: _State, after: _State, *, gain: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(gain > 100 * noise, rise >= 1e-4 * gain, shrunk))
 
 
-def _escapes(model: LaneModel, found: list[Maximum], box: Box) -> np.ndarray:
-    """(n, q) points that are higher than the maxima beside them: of those where the score vanishes by symmetry only (zero
+def _escapes(model: LaneModel, found: list[Maximum], box: Box) -> tuple[np.ndarray, set[int]]:
+    """(n, q) points that are higher than the maxima beside them, and which these are: of those where the score vanishes by symmetry only (zero
     in a Cholesky factor, a standard deviation of zero), and where a variance of zero hides what a correlation is."""
-    beside, level = [], []
-    for one in found:
+    beside: list[np.ndarray] = []
+    owners: list[int] = []
+    for number, one in enumerate(found):
         near = [*_beside_saddle(one, box), *_beside_zero(model, one, box)]
         beside += near
-        level += [one.evaluation.loglik] * len(near)
+        owners += [number] * len(near)
     if not beside:
-        return np.empty((0, len(box.free)))
-    thetas, before = np.array(beside), np.array(level)
-    return np.asarray(thetas[model.loglik(thetas) > before + 1e-12 * np.abs(before)])
+        return np.empty((0, len(box.free))), set()
+    thetas, owner = np.array(beside), np.array(owners)
+    before = np.array([one.evaluation.loglik for one in found])[owner]
+    higher = model.loglik(thetas) > before + 1e-12 * np.abs(before)
+    return np.asarray(thetas[higher]), set(owner[higher].tolist())
 
 
 def _beside_saddle(found: Maximum, box: Box) -> list[np.ndarray]:
     """Along the directions that curve upwards, of the parameters whose score is zero."""
     at = found.evaluation
-    level = (box.free & (np.abs(at.score) <= SCORE_TOLERANCE * _deviations(at))).nonzero()[0]
+    level = (box.free & (np.abs(at.score) <= SCORE_TOLERANCE * deviations(at))).nonzero()[0]
     if not len(level) or at.observed is None:
         return []
     bends, ways = np.linalg.eigh(at.observed[level][:, level])
@@ -214,11 +240,6 @@ def _beside_saddle(found: Maximum, box: Box) -> list[np.ndarray]:
                     )
                 )
     return result
-
-
-def _deviations(at: Point) -> np.ndarray:
-    """(q,) standard deviations of the scores."""
-    return np.asarray(np.sqrt(at.information.diagonal() + np.abs(at.curvature.diagonal())))
 
 
 def _beside_zero(model: LaneModel, found: Maximum, box: Box) -> list[np.ndarray]:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .climb_lanes import BESIDE, FLOOR, HALVINGS
+from .climb_lanes import FLOOR, HALVINGS
 from .lanes import UNSEEN
-from .optimise import AIM, MOST_STEPS, NEAR
+from .optimise import AIM, BESIDE, MOST_STEPS, NEAR
 
 SAFE = 1e-4  # share of a diagonal entry that is left of it, above which no eigenvalue needs a look
 
@@ -327,7 +327,7 @@ def _direction(place, moving, spread):
 
 @njit(cache=True, nogil=True)
 def _beside(theta, spread, thetas, found):
-    """Is theta beside one of the maxima found before?"""
+    """The one of the maxima found before that theta is beside, or -1."""
     for other in range(found):
         near = True
         for i in range(len(theta)):
@@ -335,8 +335,8 @@ def _beside(theta, spread, thetas, found):
                 near = False
                 break
         if near:
-            return True
-    return False
+            return other
+    return -1
 
 
 @njit(cache=True, nogil=True)
@@ -346,14 +346,17 @@ def _clipped(theta, box):
 
 @njit(cache=True, nogil=True)
 def _climb_one(model, box, theta, place, before):
-    """Climb from theta; returns (theta, value, scaled score, steps, what may move, ended beside a maximum found before?)."""
+    """Climb from theta; returns (theta, value, scaled score, steps, what may move, the maximum found before that it is
+    beside, or -1)."""
     value = _evaluate(model, theta, place)
     moving, spread, scaled = _standing(theta, place, box)
     there = np.empty_like(place[0]), np.empty_like(place[1])
     length, steps, fresh, step = 1.0, 0, True, np.zeros(len(theta))
     for iteration in range(MOST_STEPS):
-        if scaled < NEAR and _beside(theta, spread, before[0], before[1]):
-            return theta, value, scaled, steps, moving, True
+        if scaled < NEAR:
+            met = _beside(theta, spread, before[0], before[1])
+            if met >= 0:
+                return theta, value, scaled, steps, moving, met
         if value == -np.inf or not scaled >= AIM or length <= 0.5**HALVINGS:
             break
         steps = iteration + 1
@@ -378,15 +381,15 @@ def _climb_one(model, box, theta, place, before):
             place[0][:], place[1][:] = there
         else:
             length = 0.0 if still else 0.5 * length
-    return theta, value, scaled, steps, moving, False
+    return theta, value, scaled, steps, moving, -1
 
 
 @njit(cache=True, nogil=True)
 def climb_all(model, box, starts):
     """From each start (L, q) the maximum uphill; those that are not beside an earlier one, as arrays of length F <= L:
-    theta (F, q), (value, scaled score, steps) (F, 3), what may move (F, q), score (F, q), matrices (F, 3, q, q)."""
+    theta (F, q), (value, scaled score, steps, climbs) (F, 4), what may move (F, q), score (F, q), matrices (F, 3, q, q)."""
     lanes, q = starts.shape
-    thetas, numbers = np.empty((lanes, q)), np.empty((lanes, 3))
+    thetas, numbers = np.empty((lanes, q)), np.empty((lanes, 4))
     movable = np.zeros((lanes, q), dtype=np.bool_)
     scores, matrices = np.empty((lanes, q)), np.empty((lanes, 3, q, q))
     found = 0
@@ -394,10 +397,13 @@ def climb_all(model, box, starts):
         place = scores[found], matrices[found]
         start = _canonical(model, _clipped(starts[lane], box))
         theta, value, scaled, steps, moving, met = _climb_one(model, box, start, place, (thetas, found))
-        if met or value == -np.inf:
+        if met >= 0:
+            numbers[met, 3] += 1
+        if met >= 0 or value == -np.inf:
             continue
         thetas[found], movable[found] = theta, moving
         numbers[found, 0], numbers[found, 1], numbers[found, 2] = value, scaled, steps
+        numbers[found, 3] = 1
         found += 1
     return thetas[:found], numbers[:found], movable[:found], scores[:found], matrices[:found]
 

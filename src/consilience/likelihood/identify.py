@@ -34,10 +34,8 @@ class _Coordinate:
     note: str = ""
 
 
-def unidentified(setup: Setup) -> Unknown:
-    """What the data cannot decide; see `build.Unknown`."""
-    if setup.unknown is not None:
-        return setup.unknown
+def plainly_unidentified(setup: Setup) -> Unknown:
+    """The part of it that needs no arithmetic: terms with the same levels, correlations of levels that never meet."""
     free = np.isnan(setup.problem.fixed)
     names = [parameter.name for parameter in setup.parameters]
     hidden = {
@@ -45,19 +43,27 @@ def unidentified(setup: Setup) -> Unknown:
         for later, earlier in setup.twins
         if free[later]
     }
-    apart, start = _apart(setup), 0
+    start = 0
     for term in setup.terms:
         last = start + len(term.parameters) - 1
         if _is_shape(term) and free[last] and len(term.apart()) == _pairs(term):
             hidden[last] = f'"{names[last]}": no level of the outer factor has two levels of the inner one'
         start = last + 1
+    return Unknown(tuple(sorted(hidden.items())), _apart(setup))
+
+
+def unidentified(setup: Setup) -> Unknown:
+    """What the data cannot decide; see `build.Unknown`."""
+    if setup.unknown is not None:
+        return setup.unknown
+    plain = plainly_unidentified(setup)
+    hidden, unseen, vague = dict(plain.hidden), list(plain.unseen), list[str]()
+    free = np.isnan(setup.problem.fixed)
     left = free & ~np.isin(np.arange(len(free)), list(hidden))
     found = _probed(setup, left) if left.any() else None
     if found is None:
-        return Unknown(tuple(sorted(hidden.items())), apart)
+        return plain
     reasons = _reasons(*found)
-    unseen = list(apart)
-    vague: list[str] = []
     _name_linear(found[0], reasons, hidden)
     for number, term in enumerate(setup.terms):
         if term.structure.cells is not None:
@@ -81,7 +87,14 @@ def _apart(setup: Setup) -> tuple[str, ...]:
         for term in setup.terms
         if len(term.parameters) > len(term.levels) and not _is_shape(term)
         for a, b in term.apart()
+        if not _is_given(term, a, b)
     )
+
+
+def _is_given(term: RandomTerm, a: str, b: str) -> bool:
+    """Is the correlation of two levels a given value?"""
+    ends = (f"{a}, {b}", f"{b}, {a}")
+    return any(np.isfinite(p.fixed) and p.name.endswith(ends) for p in term.parameters)
 
 
 def _probed(setup: Setup, left: np.ndarray) -> tuple[list[_Coordinate], np.ndarray, np.ndarray] | None:

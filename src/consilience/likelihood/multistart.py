@@ -7,7 +7,8 @@ and every division of it between the terms.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,12 +19,26 @@ from ..records.fit import OptimumStatus
 from .build import Setup, Unknown
 from .climb_lanes import climb_lanes
 from .dense import DenseLayout
+from .ending import End, least_curvature, limits, status_of, tally
 from .gaussian import Evaluation, Problem, evaluate
-from .identify import unidentified
+from .identify import plainly_unidentified, unidentified
 from .lanes import has_lanes, lane_model
-from .optimise import SCORE_TOLERANCE, Box, Maximum, Objective, climb, maximise
+from .optimise import (
+    SCORE_TOLERANCE,
+    Box,
+    Maximum,
+    Objective,
+    climb,
+    deviations,
+    highest,
+    maximise,
+    observed_information,
+)
 from .terms import RandomTerm
 
+NAN = float("nan")
+SINGULAR = 1e-13  # smallest eigenvalue of a correlation matrix that is zero but for rounding
+SURELY = 1e-6  # smallest scaled curvature from which the data tell every parameter
 MOST_LANES, MOST_RANKED = 8, 40  # climbs at once, chosen from so many of the highest starting points
 MANY_ROWS = 20_000  # beyond this the likelihood is as good as unimodal and one climb is enough
 Method = Literal["REML", "ML", "EE"]
@@ -34,7 +49,7 @@ class Solution:
     """theta (q,) on the working scale, the likelihood there, how it was found, and what cannot be estimated.
 
     information : (q, q) negative Hessian at theta (its average form where the exact one is dear); NaN for what is given or
-        at a bound.
+        at a bound. expected : (q, q) at a limit, where it is at hand.
     """
 
     theta: np.ndarray
@@ -42,6 +57,7 @@ class Solution:
     optimum: Optimum
     unknown: Unknown
     information: np.ndarray
+    expected: np.ndarray | None = None
 
 
 def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> Solution:
@@ -55,8 +71,71 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     ------
     InputError ``singular`` if the covariance of the effects is singular whatever the components are.
     """
+    if method == "EE":
+        return _solve(setup, Unknown(), method=method, start=None)
+    plain = plainly_unidentified(setup) if setup.unknown is None else setup.unknown
+    found = _solve(setup, plain, method=method, start=start)
+    if found.optimum.status == "stopped" and nearly_singular(setup, _probe(setup), SINGULAR):
+        _existing(None)
+    if setup.unknown is not None or not _doubtful(setup, found, method=method):
+        return found
+    return resolved(
+        found, unidentified(setup), lambda known: _solve(setup, known, method=method, start=start)
+    )
+
+
+def resolved(found: Solution, known: Unknown, again: Callable[[Unknown], Solution]) -> Solution:
+    """The solution with all that the data do not tell, found `again` where this sets other parameters to zero."""
+    if known.hidden != found.unknown.hidden:
+        return again(known)
+    if not known:
+        return found
+    status: OptimumStatus = "stopped" if found.optimum.status == "stopped" else "not-identified"
+    return replace(found, unknown=known, optimum=replace(found.optimum, status=status))
+
+
+def _probe(setup: Setup) -> np.ndarray:
+    """(q,) ordinary components: where the covariance is singular there, it always is."""
+    problem = setup.problem
+    seeds = np.array([parameter.seed for parameter in setup.parameters])
+    ordinary = np.clip(seeds, problem.lower, problem.upper)
+    return np.asarray(np.where(np.isnan(problem.fixed), ordinary, problem.fixed))
+
+
+def nearly_singular(setup: Setup, theta: np.ndarray, least: float) -> bool:
+    """Is an eigenvalue of the correlations of a block of effects below `least`?"""
+    for _, m in setup.problem.layout.covariances(theta):
+        size = np.sqrt(np.maximum(np.diagonal(m, axis1=1, axis2=2), 1e-300))
+        if np.linalg.eigvalsh(m / size[:, :, None] / size[:, None, :])[:, 0].min() < least:
+            return True
+    return False
+
+
+def _estimated(setup: Setup, unknown: Unknown) -> np.ndarray:
+    """(q,) parameters that are neither given nor hidden."""
+    free: np.ndarray = np.isnan(setup.problem.fixed)
+    free[[i for i, _ in unknown.hidden]] = False
+    return free
+
+
+def _doubtful(setup: Setup, found: Solution, *, method: Method) -> bool:
+    """May there be components that the data do not tell? Not where the maximum is strict in all parameters, nor where all
+    expected informations on variances are independent."""
+    if found.optimum.curvature > SURELY and not found.optimum.limits:
+        return False
+    free = _estimated(setup, found.unknown)
+    if not free.any():
+        return False
+    if not found.optimum.limits and not np.isnan(found.information.diagonal()[free]).any():
+        return True
+    if found.expected is None or method != "REML":
+        return True
+    part = found.expected[np.ix_(free, free)]
+    return not (part.diagonal() > 0).all() or not least_curvature(part) > SURELY
+
+
+def _solve(setup: Setup, unknown: Unknown, *, method: Method, start: np.ndarray | None) -> Solution:
     problem, reml = setup.problem, method == "REML"
-    unknown = Unknown() if method == "EE" else unidentified(setup)
     hidden = [i for i, _ in unknown.hidden]
     fixed = problem.fixed.copy()
     nothing = np.isnan(fixed) if method == "EE" else np.isin(np.arange(len(fixed)), hidden)
@@ -68,7 +147,8 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         at = _existing(evaluate(problem, fixed, reml=reml))
         status: OptimumStatus = "not-identified" if hidden else "fixed"
         return Solution(fixed, at, Optimum(status), unknown, np.full((len(fixed),) * 2, np.nan))
-    best, climbs = (_search_lanes if has_lanes(problem) else _search)(setup, box, start=start, reml=reml)
+    ends = (_search_lanes if has_lanes(problem) else _search)(setup, box, start=start, reml=reml)
+    best = highest(ends)
     if best is None:
         _existing(None)
         raise AssertionError
@@ -78,10 +158,46 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
         if isinstance(found, Evaluation)
         else _existing(evaluate(problem, best.theta, reml=reml, derivatives=False))
     )
-    bound = bool(best.at_bound.any()) or _singular(setup, best.theta)
-    status = ending(score=best.score, unknown=bool(unknown), at_bound=bound)
-    optimum = Optimum(status, best.iterations, best.score, climbs)
-    return Solution(best.theta, full, optimum, unknown, _information(best, free))
+    at_limit = limits(setup, best.theta, free)
+    status = status_of(score=best.score, unknown=bool(unknown), at_limit=bool(at_limit))
+    optimum = _optimum(status, ends, best, free=free, at_limit=at_limit)
+    return Solution(
+        best.theta, full, optimum, unknown, _information(best, free), expected=_expected(setup, best)
+    )
+
+
+def _optimum(
+    status: OptimumStatus, ends: list[Maximum], best: Maximum, *, free: np.ndarray, at_limit: tuple[str, ...]
+) -> Optimum:
+    """The record of a search from all that it found."""
+    if len(ends) == 1:
+        told: tuple[int, int, int, float] = (best.climbs, best.climbs, 1, NAN)
+    else:
+        told = tally([_end(one, free) for one in ends], next(i for i, one in enumerate(ends) if one is best))
+    return Optimum(status, best.iterations, best.score, *told, _curvature(best, free), at_limit)
+
+
+def _end(one: Maximum, free: np.ndarray) -> End:
+    at = one.evaluation
+    curvature = _curvature(one, free)
+    return End(one.theta, at.loglik, deviations(at), curvature, one.score, one.climbs, one.passed)
+
+
+def _curvature(one: Maximum, free: np.ndarray) -> float:
+    return NAN if one.evaluation.observed is None else least_curvature(_information(one, free))
+
+
+def _expected(setup: Setup, best: Maximum) -> np.ndarray | None:
+    """(q, q) tr(P dM P dM) for a maximum at a limit, where all terms are linear and the observed information is at hand."""
+    at = best.evaluation
+    if (
+        not best.at_bound.any()
+        or at.observed is None
+        or not all(term.structure.linear for term in setup.terms)
+        or np.isnan(at.observed).any()
+    ):
+        return None
+    return np.asarray(2.0 * (2.0 * at.information - at.observed))
 
 
 def _information(best: Maximum, free: np.ndarray) -> np.ndarray:
@@ -94,8 +210,8 @@ def _information(best: Maximum, free: np.ndarray) -> np.ndarray:
     return result
 
 
-def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> tuple[Maximum | None, int]:
-    """The best maximum and the number of climbs, one climb after the other."""
+def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> list[Maximum]:
+    """The maxima that were found, one climb after the other."""
     problem = setup.problem
 
     def objective(theta: np.ndarray, derivatives: bool) -> Evaluation | None:
@@ -104,17 +220,30 @@ def _search(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> 
     if start is not None:
         best = climb(objective, start, box)
         if best is not None and best.score <= SCORE_TOLERANCE:
-            return best, 1
+            return [best]
     points = starting_points(setup, box)
     values = _scan(problem, points, objective=objective, reml=reml)
-    return maximise(
+    ends = maximise(
         objective, list(_ranked(setup, box, points, values)), box, most_climbs=_most_climbs(problem, box)
     )
+    return [_with_hessian(objective, one, box) if one is highest(ends) else one for one in ends]
 
 
-def _search_lanes(
-    setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool
-) -> tuple[Maximum | None, int]:
+def _with_hessian(objective: Objective, best: Maximum, box: Box) -> Maximum:
+    """The maximum with its exact curvature, by differences of the analytic score."""
+    at = best.evaluation
+    moving = box.free & ~best.at_bound
+    if at.observed is not None or not isinstance(at, Evaluation) or not moving.any():
+        return best
+    found = observed_information(objective, best.theta, at=at, moving=moving, box=box)
+    if found is None:
+        return best
+    observed = np.full((len(moving),) * 2, np.nan)
+    observed[np.ix_(moving, moving)] = found
+    return replace(best, evaluation=replace(at, observed=observed))
+
+
+def _search_lanes(setup: Setup, box: Box, *, start: np.ndarray | None, reml: bool) -> list[Maximum]:
     """The same with all climbs at once."""
     problem = setup.problem
     assert isinstance(problem.layout, DenseLayout)
@@ -122,15 +251,11 @@ def _search_lanes(
     if start is not None:
         found = climb_lanes(model, start[None], box)
         if found and found[0].score <= SCORE_TOLERANCE:
-            return found[0], 1
+            return found[:1]
     points = starting_points(setup, box)
     ranked = _ranked(setup, box, points, model.loglik(points))[:MOST_RANKED]
     starts = ranked[_apart(model.coordinates(ranked))] if len(ranked) else ranked
-    best: Maximum | None = None
-    for one in climb_lanes(model, starts, box) if len(starts) else ():
-        if best is None or one.evaluation.loglik > best.evaluation.loglik + 1e-10:
-            best = one
-    return best, len(starts)
+    return climb_lanes(model, starts, box) if len(starts) else []
 
 
 def _apart(g: np.ndarray) -> list[int]:
@@ -161,28 +286,6 @@ def _most_climbs(problem: Problem, box: Box) -> int:
     if problem.k > MANY_ROWS:
         return 1
     return 3 if problem.k > 200 or box.free.sum() > 2 else 6
-
-
-def ending(*, score: float, unknown: bool, at_bound: bool) -> OptimumStatus:
-    """How a search ended. score : scaled, at its end; unknown : do the data say nothing on a component?"""
-    if score > SCORE_TOLERANCE:
-        return "stopped"
-    if unknown:
-        return "not-identified"
-    return "boundary" if at_bound else "converged"
-
-
-def _singular(setup: Setup, theta: np.ndarray) -> bool:
-    """Is the covariance of correlated random effects singular: a variance of zero or a correlation of one?"""
-    start = 0
-    for term in setup.terms:
-        stop = start + len(term.parameters)
-        if not term.structure.linear:
-            values = np.linalg.eigvalsh(term.structure.evaluate(theta[start:stop])[0])
-            if values[0] <= 1e-9 * max(float(values[-1]), 1e-300):
-                return True
-        start = stop
-    return False
 
 
 def starting_points(setup: Setup, box: Box) -> np.ndarray:

@@ -9,15 +9,17 @@ import numpy as np
 from ..records import Optimum
 from . import multistart
 from .build import Setup, Unknown
+from .ending import End, least_curvature, status_of, tally
 from .gaussian import Evaluation, Problem
 from .identify import unidentified
-from .multistart import Method, Solution, ending
+from .multistart import SURELY, Method, Solution, resolved
 from .nested import NestedLayout
-from .nested_batch import NestedBatch, surely_seen
+from .nested_batch import NestedBatch, lanes_at, slopes_at, surely_seen
 from .nested_climb import Peak, climb_one
 from .nested_grid import between_points, grid_values, peaks, starting_grid
 from .optimise import SCORE_TOLERANCE
 
+NAN = float("nan")
 PLACES = {"row": 0, "study": 1}
 
 
@@ -38,7 +40,24 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
     one = _one(setup.problem)
     if one is None or method == "EE":
         return multistart.solve(setup, method=method, start=start)
-    unknown = _unknown(setup, one)
+    plain = _unknown(setup, one)
+    found = _solve(setup, one, plain, method=method, start=start)
+    if found is None:
+        return multistart.solve(setup, method=method, start=start)
+    if setup.unknown is not None or not _doubtful(setup, one, found, reml=method == "REML"):
+        return found
+
+    def again(known: Unknown) -> Solution:
+        best = _solve(setup, one, known, method=method, start=start)
+        return multistart.solve(setup, method=method, start=start) if best is None else best
+
+    return resolved(found, unidentified(setup), again)
+
+
+def _solve(
+    setup: Setup, one: _One, unknown: Unknown, *, method: Method, start: np.ndarray | None
+) -> Solution | None:
+    """The maximum with the hidden parameters at zero; None where the general search must do it."""
     fixed = setup.problem.fixed.copy()
     fixed[[i for i, _ in unknown.hidden]] = 0.0
     free = np.isnan(fixed)
@@ -52,17 +71,47 @@ def solve(setup: Setup, *, method: Method, start: np.ndarray | None = None) -> S
             given += np.bincount(places, np.where(free, start, 0.0), minlength=2)
         found = _maximum(one.batch, moving, given, reml=method == "REML", warm=start is not None)
     if found is None:
-        return multistart.solve(setup, method=method, start=start)
-    best, climbs = found
+        return None
+    best, ends = found
     theta = np.where(free, np.array(best.theta)[list(one.places)], fixed)
-    status = ending(score=best.score, unknown=bool(unknown), at_bound=bool((theta[free] <= 0).any()))
-    return Solution(
-        theta,
-        _evaluation(one, best, theta),
-        Optimum(status, best.steps, best.score, climbs),
-        unknown,
-        _information(best, one.places, free),
+    zeros = tuple(
+        f'the variance "{setup.parameters[i].name}" is 0' for i in np.flatnonzero(free & (theta <= 0))
     )
+    information = _information(best, one.places, free)
+    status = status_of(score=best.score, unknown=bool(unknown), at_limit=bool(zeros))
+    curvature = least_curvature(information)
+    told = (len(ends), 1, 1, NAN) if len(ends) == 1 else _told(ends, best)
+    optimum = Optimum(status, best.steps, best.score, *told, curvature, zeros)
+    return Solution(theta, _evaluation(one, best, theta), optimum, unknown, information)
+
+
+def _told(ends: list[Peak], best: Peak) -> tuple[int, int, int, float]:
+    """Climbs, how many reached the best, distinct maxima, and what is between the best and the next."""
+    every = [
+        End(np.array(p.theta), p.loglik, np.sqrt(np.abs(p.slopes.average[0].diagonal())), NAN, p.score)
+        for p in ends
+    ]
+    return tally(every, next(i for i, p in enumerate(ends) if p is best))
+
+
+def _doubtful(setup: Setup, one: _One, found: Solution, *, reml: bool) -> bool:
+    """May the data tell only one sum of the two variances? Their expected informations are proportional then."""
+    free = np.isnan(setup.problem.fixed)
+    free[[i for i, _ in found.unknown.hidden]] = False
+    groups = len(one.layout.starts)
+    if free.sum() < 2 or setup.problem.k - setup.problem.p > groups:
+        return False  # K'ZZ'K has a null space then, and is not zero: it is no multiple of K'K
+    at = found.evaluation
+    average, observed = at.information, at.observed
+    if not reml or observed is None:
+        theta = np.zeros(2)
+        np.add.at(theta, list(one.places), found.theta)
+        slopes = slopes_at(lanes_at(one.batch, theta[None], reml=True), reml=True)
+        average, observed = (
+            part[0][list(one.places)][:, list(one.places)] for part in (slopes.average, slopes.observed)
+        )
+    (a, c), (_, b) = (2.0 * average - observed)[np.ix_(free, free)].tolist()
+    return not a * b - c * c > SURELY * a * b
 
 
 def _one(problem: Problem) -> _One | None:
@@ -83,6 +132,8 @@ def _one(problem: Problem) -> _One | None:
 
 def _unknown(setup: Setup, one: _One) -> Unknown:
     """What the data cannot tell; nothing where a bound proves that they tell everything."""
+    if setup.unknown is not None:
+        return setup.unknown
     if not setup.twins:
         probe = np.zeros((1, 2))
         fixed = setup.problem.fixed
@@ -94,22 +145,25 @@ def _unknown(setup: Setup, one: _One) -> Unknown:
 
 def _maximum(
     batch: NestedBatch, free: tuple[bool, bool], first: np.ndarray, *, reml: bool, warm: bool
-) -> tuple[Peak, int] | None:
-    """The highest maximum and how many climbs it took; from `first` alone where that is a warm start and works."""
+) -> tuple[Peak, list[Peak]] | None:
+    """The highest maximum and all that were found; from `first` alone where that is a warm start and works."""
     if warm:
         found = climb_one(batch, (float(first[0]), float(first[1])), free=free, reml=reml)
         if found is not None and found.score <= SCORE_TOLERANCE:
-            return found, 1
+            return found, [found]
     a, b = starting_grid(batch, np.array(free), first[None])
     values = grid_values(batch, a, b, reml=reml)
     _, i, j = peaks(values)
-    best = None
+    best, every = None, []
     for place in zip(i.tolist(), j.tolist(), strict=True):
         start = between_points(values[0], a[0], b[0], place)
         found = climb_one(batch, start, free=free, reml=reml)
-        if found is not None and (best is None or found.loglik > best.loglik + 1e-10):
+        if found is None:
+            continue
+        every.append(found)
+        if best is None or found.loglik > best.loglik + 1e-10:
             best = found
-    return None if best is None else (best, len(i))
+    return None if best is None else (best, every)
 
 
 def _evaluation(one: _One, best: Peak, theta: np.ndarray) -> Evaluation:

@@ -10,7 +10,7 @@ Source: Gilmour, Thompson & Cullis (1995); Bertsekas (1982) for the projection.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ AIM = 1e-10  # what the search tries to reach
 MOST_STEPS = 200
 SLOW = 0.2  # a step that leaves more than this share of the score asks for the exact curvature
 FEW_PARAMETERS = 8  # up to here the exact curvature by differences is worth its price
+BESIDE = 0.05  # standard errors between two climbs that are one
 NEAR = 1.0  # standard deviations of the score from which an exact curvature at hand is used
 
 
@@ -45,13 +46,19 @@ Objective = Callable[[np.ndarray, bool], Point | None]
 
 @dataclass(frozen=True, eq=False)
 class Maximum:
-    """theta (q,), the likelihood there, the largest scaled score of the parameters inside the box."""
+    """theta (q,), the likelihood there, the largest scaled score of the parameters inside the box.
+
+    climbs : how many ended here, those included that were left off beside it; passed : a higher point was found beside it,
+        so that it is no maximum.
+    """
 
     theta: np.ndarray
     evaluation: Point
     score: float
     iterations: int
     at_bound: np.ndarray
+    climbs: int = 1
+    passed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +76,16 @@ class Box:
         return self.free & ~low & ~high
 
 
-def _spread(evaluation: Point) -> np.ndarray:
+def deviations(evaluation: Point) -> np.ndarray:
     """(q,) standard deviation of each score: the square root of the curvature to be expected there."""
-    return np.asarray(np.sqrt(np.diag(evaluation.information) + np.abs(np.diag(evaluation.curvature))))
+    return np.asarray(
+        np.sqrt(np.abs(np.diag(evaluation.information)) + np.abs(np.diag(evaluation.curvature)))
+    )
 
 
 def scaled_score(evaluation: Point, moving: np.ndarray) -> float:
     """Largest |score| in units of its standard deviation."""
-    spread, score = _spread(evaluation)[moving], np.abs(evaluation.score[moving])
+    spread, score = deviations(evaluation)[moving], np.abs(evaluation.score[moving])
     return float(np.max(np.where(spread > 0, score / np.where(spread > 0, spread, 1.0), 0.0), initial=0.0))
 
 
@@ -100,7 +109,7 @@ def observed_information(
 ) -> np.ndarray | None:
     """(f, f) negative Hessian over the moving parameters, by central differences of the analytic score."""
     index = np.flatnonzero(moving)
-    spread = _spread(at)
+    spread = deviations(at)
     hessian = np.empty((len(index), len(index)))
     for column, i in enumerate(index):
         unit = 1.0 / spread[i] if spread[i] > 0 else max(abs(theta[i]), 1e-3)
@@ -117,8 +126,8 @@ def observed_information(
 def climb(
     objective: Objective, start: np.ndarray, box: Box, *, known: Sequence[Maximum] = ()
 ) -> Maximum | None:
-    """The local maximum uphill from `start`; None if the likelihood does not exist there, or once it is plain that the
-    climb leads to one of the `known` maxima."""
+    """The local maximum uphill from `start`; None if the likelihood does not exist there; one of the `known` maxima once it
+    is plain that the climb leads to it."""
     theta = np.clip(start, box.lower, box.upper)
     at = objective(theta, True)
     if at is None:
@@ -131,8 +140,9 @@ def climb(
         score = scaled_score(at, moving)
         if score < AIM:
             break
-        if any(_arriving(theta, at, one) for one in known):
-            return None
+        for one in known:
+            if _arriving(theta, at, one):
+                return one
         near = at.observed is not None and score < NEAR
         slow = near or score > SLOW * previous
         step = _direction(objective, theta, at, moving=moving, box=box, slow=slow)
@@ -149,7 +159,7 @@ def escape(objective: Objective, found: Maximum, box: Box) -> Maximum:
     """Leave a point where the score vanishes by symmetry although the likelihood rises beside it (zero in a Cholesky
     factor, a standard deviation of zero); else the same maximum."""
     at = found.evaluation
-    held = box.free & (np.diag(at.curvature) < 0) & (np.abs(at.score) <= SCORE_TOLERANCE * _spread(at))
+    held = box.free & (np.diag(at.curvature) < 0) & (np.abs(at.score) <= SCORE_TOLERANCE * deviations(at))
     size = float(np.max(np.abs(found.theta), initial=0.0)) or 1.0
     for i in np.flatnonzero(held):
         beside = found.theta.copy()
@@ -167,7 +177,7 @@ def _direction(
 ) -> np.ndarray:
     """Newton direction (q,); the exact curvature is worth its price only where the average one is slow."""
     index = np.ix_(moving, moving)
-    score, spread = at.score[moving], _spread(at)[moving]
+    score, spread = at.score[moving], deviations(at)[moving]
     step = np.zeros_like(theta)
     if slow and np.sum(moving) <= FEW_PARAMETERS:
         if at.observed is not None:
@@ -206,26 +216,33 @@ def _search(
     return None
 
 
-def maximise(
-    objective: Objective, starts: list[np.ndarray], box: Box, *, most_climbs: int
-) -> tuple[Maximum | None, int]:
-    """The best of several local maxima, and how many climbs were made.
+def maximise(objective: Objective, starts: list[np.ndarray], box: Box, *, most_climbs: int) -> list[Maximum]:
+    """The local maxima that were found, each with the climbs that ended there.
 
     starts : thetas, the most promising first; up to `most_climbs` well-separated ones are climbed from. Ties go to the
-        earlier one, so the result is deterministic.
+        earlier one (`highest`), so the result is deterministic.
     """
-    best: Maximum | None = None
     known: list[Maximum] = []
-    chosen = well_separated(starts, most_climbs)
-    for start in chosen:
+    for start in well_separated(starts, most_climbs):
         found = climb(objective, start, box, known=known)
         if found is None:
             continue
-        found = escape(objective, found, box)
-        known.append(found)
-        if best is None or found.evaluation.loglik > best.evaluation.loglik + 1e-10:
-            best = found
-    return best, len(chosen)
+        for number, one in enumerate(known):
+            if found is one:
+                known[number] = replace(one, climbs=one.climbs + 1)
+                break
+        else:
+            known.append(escape(objective, found, box))
+    return known
+
+
+def highest(found: list[Maximum]) -> Maximum | None:
+    """The best of the maxima; of those alike the first."""
+    best: Maximum | None = None
+    for one in found:
+        if best is None or one.evaluation.loglik > best.evaluation.loglik + 1e-10:
+            best = one
+    return best
 
 
 def well_separated(starts: list[np.ndarray], most: int) -> list[np.ndarray]:
@@ -241,8 +258,8 @@ def well_separated(starts: list[np.ndarray], most: int) -> list[np.ndarray]:
 
 def _arriving(theta: np.ndarray, at: Point, known: Maximum) -> bool:
     """Is theta within a twentieth of a standard error of a maximum, and not above it?"""
-    gap = np.abs(theta - known.theta) * _spread(known.evaluation)
-    return bool(np.max(gap) < 0.05) and at.loglik <= known.evaluation.loglik
+    gap = np.abs(theta - known.theta) * deviations(known.evaluation)
+    return bool(np.max(gap) < BESIDE) and at.loglik <= known.evaluation.loglik
 
 
 def _near(first: np.ndarray, second: np.ndarray) -> bool:

@@ -146,7 +146,7 @@ def correlated(
         r, dr = correlation(theta[..., -1:, None])
         s = theta[..., :-1]
         pairs = s[..., :, None] * s[..., None, :]
-        return r * pairs, np.concatenate([_of_deviations(s, r), (dr * pairs)[..., None, :, :]], axis=-3)
+        return r * pairs, np.concatenate([of_deviations(s, r), (dr * pairs)[..., None, :, :]], axis=-3)
 
     deviations = tuple(
         Parameter(n, unit=1, fixed=f) for n, f in zip(names, np.sqrt(fixed).tolist(), strict=True)
@@ -154,7 +154,7 @@ def correlated(
     return Structure((*deviations, shape), evaluate_each)
 
 
-def _of_deviations(s: np.ndarray, r: np.ndarray) -> np.ndarray:
+def of_deviations(s: np.ndarray, r: np.ndarray) -> np.ndarray:
     """(..., l, l, l) derivatives of S R S by each standard deviation: row i and column i of R S, twice where they meet."""
     half = np.zeros((*s.shape, s.shape[-1], s.shape[-1]))
     each = np.arange(s.shape[-1])
@@ -217,7 +217,7 @@ def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarr
         parts = np.zeros((*theta.shape, size, size))
         place = size + np.arange(len(rows))
         parts[..., place, rows, columns] = parts[..., place, columns, rows] = s[..., rows] * s[..., columns]
-        parts[..., :size, :, :] = _of_deviations(s, r)
+        parts[..., :size, :, :] = of_deviations(s, r)
         return r * (s[..., :, None] * s[..., None, :]), parts
 
     return Structure((*deviations, *between), evaluate)

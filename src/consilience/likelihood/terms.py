@@ -14,6 +14,7 @@ from ..base.errors import InputError
 from ..base.linalg import combine_codes, group_codes
 from ..base.options import choose
 from ..records import Effects, Inner, Intercept, Known, Shared, Slopes, Term
+from .angles import by_angles, root_of
 from .structures import (
     SPATIAL,
     Parameter,
@@ -88,7 +89,8 @@ class RandomTerm:
     def _pairs(self, g: np.ndarray) -> dict[str, float]:
         """Correlations below the diagonal of G, column by column; NaN where a variance is zero."""
         columns, rows = np.triu_indices(len(g), 1)
-        scale = np.sqrt(np.diag(g)[rows] * np.diag(g)[columns])
+        root = np.sqrt(np.diag(g))
+        scale = root[rows] * root[columns]
         values = np.where(scale > 0, g[rows, columns] / np.where(scale > 0, scale, 1.0), np.nan)
         names = [
             f"{self.name}: {self.levels[c]}, {self.levels[r]}" for r, c in zip(rows, columns, strict=True)
@@ -115,6 +117,17 @@ class RandomTerm:
         if self.slopes is not None:
             return np.asarray(np.einsum("ki,ij,kj->k", self.slopes, g, self.slopes))
         return np.asarray(np.diag(g)[self.inner])
+
+    def times(self, g: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """(c, k, m) covariances that the matrices `g` (c, l, l) give the effects, times z (k, m), rows in the effects'
+        order."""
+        outer = np.zeros(len(z), dtype=np.intp) if self.outer is None else self.outer
+        sums = np.zeros((int(np.max(outer)) + 1, g.shape[-1], z.shape[1]))
+        if self.slopes is not None:
+            np.add.at(sums, outer, self.slopes[:, :, None] * z[:, None, :])
+            return np.asarray((self.slopes[:, None, :] @ (g[:, None] @ sums)[:, outer])[:, :, 0])
+        np.add.at(sums, (outer, self.inner), z)
+        return np.asarray((g[:, None] @ sums)[:, outer, self.inner])
 
     def gather(self, blocks: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(l, l) sum of z_i block_ij z_j' over pairs of `rows` (n, m) with the same outer level: adjoint of `expand`."""
@@ -280,7 +293,12 @@ def _known_levels(effects: Effects, by: str, labels: tuple[str, ...], given: np.
 
 def _check_relation(term: Known) -> None:
     """A known correlation must be positive semi-definite."""
-    values = np.linalg.eigvalsh(np.asarray(term.matrix, dtype=float))
+    matrix = np.asarray(term.matrix, dtype=float)
+    if not matrix.any():
+        raise InputError(
+            f'The matrix between the levels of "{term.by}" is zero.', code="not-positive-definite"
+        )
+    values = np.linalg.eigvalsh(matrix)
     if values[0] < -1e-8 * max(float(values[-1]), 0.0):
         raise InputError(
             f'The matrix between the levels of "{term.by}" is no correlation matrix: its smallest eigenvalue is '
@@ -310,12 +328,26 @@ def _rescaled(term: Known) -> np.ndarray:
 def _slopes(effects: Effects, term: Slopes) -> RandomTerm:
     levels = ("intercept", *term.columns)
     values = [np.ones(effects.k), *(np.asarray(column(effects, c), dtype=float) for c in term.columns)]
-    names = list(levels)
-    structure = unstructured(names) if term.correlated else diagonal(names, np.full(len(names), np.nan))
+    structure = _slopes_structure(term, list(levels))
     nowhere = np.zeros(effects.k, dtype=np.intp)
     return RandomTerm(
         term.name, structure, column_codes(effects, term.by), nowhere, np.column_stack(values), levels
     )
+
+
+def _slopes_structure(term: Slopes, names: list[str]) -> Structure:
+    """Of the intercept and the slopes `names`; slopes that are not correlated have no correlation to give."""
+    variances = _given(term.variance, len(names), term, "variance")
+    if not term.correlated:
+        if term.correlation is not None:
+            raise InputError(
+                f'The slopes of "{term.name}" are not correlated, so no correlation can be given.',
+                code="shape",
+            )
+        return diagonal(names, variances)
+    if term.variance is None and term.correlation is None:
+        return unstructured(names)
+    return _partly_given(term, names, variances)
 
 
 def _inner(effects: Effects, term: Inner) -> RandomTerm:
@@ -351,9 +383,7 @@ def _structure(
     if kind == "UN":
         if term.variance is None and term.correlation is None:
             return unstructured(names)
-        return partly_given(
-            names, fixed, _given(term.correlation, size * (size - 1) // 2, term, "correlation")
-        )
+        return _partly_given(term, names, fixed)
     rho = float(_given(term.correlation, 1, term, "correlation")[0])
     which = [term.name] if one else names
     if kind in SPATIAL:
@@ -371,6 +401,35 @@ def _structure(
     return correlated(powers(gaps), names=which, fixed=fixed, shape=shape)
 
 
+def _partly_given(term: Inner | Slopes, names: list[str], variances: np.ndarray) -> Structure:
+    """An unstructured matrix with given variances or correlations that stays positive semi-definite."""
+    size = len(names)
+    columns, rows = np.triu_indices(size, 1)
+    given = _given(term.correlation, len(rows), term, "correlation")
+    if np.any(np.abs(given) > 1):
+        raise InputError(
+            f'A correlation given for "{term.name}" is beyond -1 and 1.', code="not-positive-definite"
+        )
+    if size <= 2 or np.isfinite(given).all():
+        whole = np.eye(size)
+        whole[rows, columns] = whole[columns, rows] = np.where(np.isnan(given), 0.0, given)
+        least = float(np.linalg.eigvalsh(whole)[0])
+        if least < -1e-10:
+            raise InputError(
+                f'The correlations given for "{term.name}" are no correlation matrix: its smallest eigenvalue is {least:.3g}.',
+                code="not-positive-definite",
+            )
+        return partly_given(names, variances, given)
+    root = root_of(given, size)
+    if root is None:
+        raise InputError(
+            f'Some correlations given for "{term.name}" have no level in common.',
+            code="given-correlations",
+            advice="Give all correlations, or only those of one level with others; the rest is estimated.",
+        )
+    return by_angles(names, variances, given, root=root)
+
+
 def _range(distance: np.ndarray, fixed: float) -> Parameter:
     """The range of a spatial term: from far below the smallest distance to far beyond the largest."""
     positive = distance[distance > 0]
@@ -383,13 +442,14 @@ def _range(distance: np.ndarray, fixed: float) -> Parameter:
     )
 
 
-def _given(values: tuple[float, ...] | None, size: int, term: Inner, what: str) -> np.ndarray:
+def _given(values: tuple[float, ...] | None, size: int, term: Inner | Slopes, what: str) -> np.ndarray:
     """(size,) given values, NaN where to be estimated; one value stands for all."""
     if values is None:
         return np.full(size, np.nan)
     if len(values) not in (1, size):
+        kind = f" ({term.structure})" if isinstance(term, Inner) else ""
         raise InputError(
-            f'The term "{term.name}" ({term.structure}) needs 1 or {size} values of {what}, not {len(values)}.',
+            f'The term "{term.name}"{kind} needs 1 or {size} values of {what}, not {len(values)}.',
             code="shape",
         )
     return np.array(values * size if len(values) == 1 else values, dtype=float)

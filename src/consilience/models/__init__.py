@@ -12,6 +12,8 @@ from .profile import profile, profile_interval, profile_parameters
 from .random_effects import shrunken_effects, study_deviations, term_effects
 from .refit import refit_many
 from .residuals import row_residuals, standardised_residuals
+from .rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
+from .shares import explained_variance, multivariate_i2
 from .simulate import simulate
 from .simulate_selected import simulate_selected
 from .stratified import mantel_haenszel, peto_odds_ratio
@@ -20,11 +22,13 @@ from .wild_bootstrap import wild_bootstrap, wild_bootstrap_interval
 __all__ = [
     "Refits",
     "bootstrap",
+    "explained_variance",
     "fit",
     "fit_many",
     "jackknife",
     "likelihood_ratio_test",
     "mantel_haenszel",
+    "multivariate_i2",
     "peto_odds_ratio",
     "predict",
     "profile",

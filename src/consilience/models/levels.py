@@ -7,9 +7,12 @@ import numpy as np
 from ..base.distributions import chi2_sf
 from ..likelihood.build import Setup
 from ..likelihood.gaussian import LOG_2PI, Evaluation, evaluate
+from ..likelihood.multistart import Solution
+from ..likelihood.terms import SHAPES
 from ..records import Components, FitStatistics, Heterogeneity
 
 NAN = float("nan")
+MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estimates of other programs may sit at another."
 
 
 def named_components(setup: Setup, theta: np.ndarray) -> Components:
@@ -41,14 +44,20 @@ def standard_errors(setup: Setup, theta: np.ndarray, information: np.ndarray) ->
         part = information if moving.all() else information[np.ix_(moving, moving)]
         if np.linalg.eigvalsh(part)[0] <= 0:
             return np.full(_variances(setup), NAN)
-        covariance[np.ix_(moving, moving)] = np.linalg.inv(part)
+        try:
+            covariance[np.ix_(moving, moving)] = np.linalg.inv(part)
+        except np.linalg.LinAlgError:
+            return np.full(_variances(setup), NAN)
     if all(len(term.parameters) == 1 and term.is_variance for term in setup.terms):
         known, variance = moving, covariance.diagonal()
     else:
         slopes = _slopes_of_variances(setup, theta)
         known = np.all(moving | (slopes == 0), axis=1)
         variance = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
-    return np.asarray(np.where(known, np.ldexp(np.sqrt(variance), 2 * setup.exponent), NAN))
+    known = known & (variance >= 0)
+    return np.asarray(
+        np.where(known, np.ldexp(np.sqrt(np.where(known, variance, 0.0)), 2 * setup.exponent), NAN)
+    )
 
 
 def _slopes_of_variances(setup: Setup, theta: np.ndarray) -> np.ndarray:
@@ -71,6 +80,21 @@ def _variances(setup: Setup) -> int:
     return sum(len(term.variances) for term in setup.terms)
 
 
+def without_variance(setup: Setup, solution: Solution) -> list[tuple[str, str]]:
+    """Terms whose estimated correlation (or range) means nothing, because no two of its levels vary: (term, parameter)."""
+    hidden, start, result = {i for i, _ in solution.unknown.hidden}, 0, []
+    for term in setup.terms:
+        stop = start + len(term.parameters)
+        last = stop - 1
+        shape = term.parameters[-1].name.endswith(SHAPES) and len(term.parameters) > 1
+        if shape and np.isnan(setup.problem.fixed[last]) and last not in hidden:
+            varying = np.count_nonzero(solution.theta[start:last])
+            if varying < min(2, last - start):
+                result.append((term.name, term.parameters[-1].name))
+        start = stop
+    return result
+
+
 def without_heterogeneity(setup: Setup) -> Evaluation | None:
     """The restricted likelihood with all variances at zero; None where V alone is singular."""
     problem = setup.problem
@@ -90,7 +114,11 @@ def heterogeneity_by_level(setup: Setup, components: Components, zero: Evaluatio
     if zero is None or df == 0:
         return Heterogeneity(0.0 if df == 0 else NAN, df, NAN, NAN, NAN)
     f = zero.factor.back(zero.q_basis)
-    typical = float(np.ldexp(df / (zero.factor.trace_inverse() - np.sum(f * f)), 2 * setup.exponent))
+    whole = zero.factor.trace_inverse()
+    left = whole - float(np.sum(f * f))
+    if not left > 1e-15 * whole:  # one effect outweighs all others beyond the digits of a number
+        return Heterogeneity(zero.rss, df, float(chi2_sf(zero.rss, df)), NAN, NAN)
+    typical = float(np.ldexp(df / left, 2 * setup.exponent))
     total = components.total
     return Heterogeneity(
         q=zero.rss,

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from ..base.linalg import one_blas_thread
 from ..base.options import choose
 from ..inference.coefficients import coefficient_table
 from ..inference.working import working_model
-from ..likelihood.build import build
-from ..likelihood.multistart import Method, Solution
+from ..likelihood.build import Setup, build
+from ..likelihood.multistart import Method, Solution, nearly_singular
 from ..likelihood.nested_solve import solve
 from ..records import Design, Effects, Fit, Note, Spec
 from .levels import (
+    MODES_NOTE,
     fit_statistics,
     heterogeneity_by_level,
     named_components,
     standard_errors,
     without_heterogeneity,
+    without_variance,
 )
 
+SINGULAR = 1e-9  # smallest eigenvalue of the effects' correlations at which rounding decides
+SINGULAR_ADVICE = (
+    "The covariance matrix of the effects is all but singular there, so the likelihood may have no maximum: look for "
+    "sampling variances of zero, correlations of one and repeated effects."
+)
+I2_NOTE = "I^2 is not defined: sampling variances are zero, or one effect outweighs all others beyond the digits of a number."
 METHODS: dict[str, Method] = {"REML": "REML", "ML": "ML", "EE": "EE"}
 
 
@@ -44,6 +54,9 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
         components = named_components(setup, setup.scale_theta(solution.theta, 1))
         errors = standard_errors(setup, solution.theta, solution.information)
         zero, reml = without_heterogeneity(setup), spec.method == "REML"
+        heterogeneity = heterogeneity_by_level(setup, components, zero)
+        if np.isnan(heterogeneity.i2) and heterogeneity.df > 0:
+            notes = (*notes, Note("i2-undefined", "info", I2_NOTE))
         statistics = fit_statistics(setup, solution.evaluation, reml=reml, rss=working.rss, zero=zero)
         return Fit(
             spec=spec,
@@ -51,10 +64,10 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
             design=design,
             coefficients=coefficients,
             components=replace(components, se=errors),
-            heterogeneity=heterogeneity_by_level(setup, components, zero),
+            heterogeneity=heterogeneity,
             loglik=statistics["REML" if reml else "ML"].loglik,
             optimum=solution.optimum,
-            notes=(*_search_notes(solution), *notes),
+            notes=(*_search_notes(setup, solution), *notes),
             omnibus=omnibus,
             statistics=statistics,
         )
@@ -67,7 +80,7 @@ def _what_follows(reason: str) -> str:
     return "The standard errors of coefficients that rest on it hold sampling error only."
 
 
-def _search_notes(solution: Solution) -> tuple[Note, ...]:
+def _search_notes(setup: Setup, solution: Solution) -> tuple[Note, ...]:
     unknown = solution.unknown
     notes = [
         Note("not-identified", "warning", f"Not estimated, taken as zero: {reason}.", _what_follows(reason))
@@ -83,7 +96,22 @@ def _search_notes(solution: Solution) -> tuple[Note, ...]:
         Note("not-identified", "warning", f"Arbitrary: {reason}.", "The sum of all terms is not.")
         for reason in unknown.vague
     ]
+    if solution.optimum.maxima > 1 and solution.optimum.status != "stopped":
+        optimum = solution.optimum
+        message = f"{MODES_NOTE.format(n=optimum.maxima)} The next is lower by {optimum.lead:.2g} in log-likelihood."
+        notes.append(Note("several-maxima", "info", message))
+    notes += [
+        Note(
+            "correlation-not-identified",
+            "info",
+            f'The variance of "{name}" is zero, so "{shape}" says nothing.',
+            "Read the fit as one without this term.",
+        )
+        for name, shape in without_variance(setup, solution)
+    ]
     if solution.optimum.status == "stopped":
         score = solution.optimum.score
-        notes.append(Note("search-stopped", "warning", f"{solution.optimum.help} Scaled score {score:.2g}."))
+        message = f"{solution.optimum.help} Scaled score {score:.2g}."
+        singular = nearly_singular(setup, solution.theta, SINGULAR)
+        notes.append(Note("search-stopped", "warning", message, SINGULAR_ADVICE if singular else ""))
     return tuple(notes)

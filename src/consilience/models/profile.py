@@ -147,7 +147,7 @@ def _targets(setup: Setup) -> dict[str, tuple[int, tuple[int, int] | None]]:
         if term.structure.cells is None:
             pairs = pair_names(term)
             for i in range(start, stop):
-                if np.isnan(setup.problem.fixed[i]):
+                if np.isnan(setup.problem.fixed[i]) and np.isfinite(setup.parameters[i].lower):
                     name = setup.parameters[i].name
                     result[pairs.get(name, name)] = (i, None)
         else:

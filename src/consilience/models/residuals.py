@@ -9,7 +9,7 @@ import numpy as np
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..inference.working import without_scale, working_effects, working_model
-from ..likelihood.build import Setup, build
+from ..likelihood.build import Setup, Sized, build
 from ..likelihood.gaussian import Evaluation, evaluate
 from ..records import Fit
 
@@ -25,13 +25,15 @@ class StandardisedResiduals:
 
 @dataclass(frozen=True, eq=False)
 class RowResiduals:
-    """(k,) residuals: raw y - fitted; standardised by their own SE; deleted (the row left out, variances held),
-    standardised; and Cholesky, independent if the model holds."""
+    """(k,) residuals: raw y - fitted; standardised by their own SE; deleted (the row left out, variances held; without weights of
+    the effects' own), standardised; pearson, raw over the root of its marginal variance; and Cholesky, U r with U'U = M^-1, U upper
+    triangular, which are uncorrelated if the model holds."""
 
     fitted: np.ndarray
     raw: np.ndarray
     standardised: np.ndarray
     deleted: np.ndarray
+    pearson: np.ndarray
     cholesky: np.ndarray
 
 
@@ -64,26 +66,39 @@ def standardised_residuals(fit: Fit) -> StandardisedResiduals:
 def row_residuals(fit: Fit) -> RowResiduals:
     """Residuals of all kinds; see the record.
 
-    Raises InputError ``weights-not-used`` for coefficients with weights of their own.
-
     Source: Viechtbauer & Cheung (2010), Res Synth Methods 1:112; Houseman, Ryan & Coull (2004) for Cholesky ones.
     """
     observed = standardised_residuals(fit)
     with one_blas_thread():
-        setup, theta, at = row_layout(fit)
+        setup, theta, at = _evaluated(without_scale(fit))
         problem = setup.problem
+        raw = np.ldexp(observed.raw, -setup.exponent)
         u, f = at.factor.back(at.residual), at.factor.back(at.q_basis)
         own, precision = np.empty(problem.k), np.empty(problem.k)
         for rows, m in problem.layout.covariances(theta):
             own[rows] = np.diagonal(m, axis1=1, axis2=2)
             precision[rows] = np.diagonal(np.linalg.inv(m), axis1=1, axis2=2)
+        independent = _independent(problem.layout.covariances(theta), raw)
     return RowResiduals(
         fitted=fit.effects.y - observed.raw,
         raw=observed.raw,
         standardised=observed.standardised,
         deleted=u / _root(precision - np.sum(f**2, axis=1), 1 / own),
-        cholesky=at.residual,
+        pearson=raw / np.sqrt(own),
+        cholesky=independent,
     )
+
+
+def _independent(covariances: Sized, raw: np.ndarray) -> np.ndarray:
+    """(k,) U r with U'U = M^-1, U upper triangular: each residual against those that come after it in its block.
+
+    With M = E L L' E for E that reverses the rows, U = E L^-1 E.
+    """
+    result = np.empty(len(raw))
+    for rows, m in covariances:
+        lower = np.linalg.cholesky(m[:, ::-1, ::-1])
+        result[rows] = np.linalg.solve(lower, raw[rows][:, ::-1, None])[:, ::-1, 0]
+    return result
 
 
 def row_layout(fit: Fit) -> tuple[Setup, np.ndarray, Evaluation]:

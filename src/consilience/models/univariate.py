@@ -15,10 +15,10 @@ from ..likelihood.batch_fit import BatchFit
 from ..likelihood.moments import MOMENTS
 from ..records import Components, Design, Effects, Fit, FitStatistics, Intercept, Note, Optimum, Spec
 from ..records.fit import OptimumStatus
+from .levels import MODES_NOTE
 
 ITERATED = ("SJIT", "PM", "PMM", "EB", "DLIT", "GENQM")
 NOTHING = 1e-20  # of a sum of squared standardised residuals: what rounding leaves of none
-MODES_NOTE = "The likelihood has {n} local maxima; the highest was taken. Estimates of other programs may sit at another."
 
 
 def is_univariate(effects: Effects, spec: Spec) -> bool:

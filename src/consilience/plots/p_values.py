@@ -73,7 +73,8 @@ def z_curve_figure(record: ZCurve) -> Layout:
     plane = p_plane((0.0, 6.0), (0.0, top))
     items = _bars(plane, edges, heights, cut)
     items += vertical_line(plane, cut, tone="alert", dash=(3.0, 2.2))
-    for part, dash in ((record.grid >= cut, ()), (record.grid <= cut, (2.0, 2.0))):
+    seen = record.density <= plane.y.high  # what is higher would be a line along the edge
+    for part, dash in (((record.grid >= cut) & seen, ()), ((record.grid <= cut) & seen, (2.0, 2.0))):
         chosen = zip(record.grid[part], record.density[part], strict=True)
         items.append(Line(tuple((plane.x.at(a), plane.y.at(b)) for a, b in chosen), "mark", 1.6, dash))
     items += axes(plane, x_title="|z|", y_title="Density, relative to the significant results")

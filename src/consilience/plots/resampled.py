@@ -40,13 +40,16 @@ def bootstrap_distributions(record: Bootstrap) -> Layout:
 
 def selection_distributions(record: SelectionBootstrap) -> Layout:
     """The same of a selection model whose studies were resampled."""
-    limits = [
-        [("percentile", float(low), float(high))]
-        for low, high in zip(record.ci_low, record.ci_high, strict=True)
-    ]
+    spread = np.nanstd(record.draws, axis=0)
+    rows = [j for j in range(len(record.names)) if spread[j] > 0]  # given weights do not vary
+    limits = [[("percentile", float(record.ci_low[j]), float(record.ci_high[j]))] for j in rows]
     how = f"{count(len(record.draws))} bootstrap samples of studies"
     return _distributions(
-        record.names, record.estimate, record.draws, limits, said=(how, record.level, record.failed)
+        [record.names[j] for j in rows],
+        record.estimate[rows],
+        record.draws[:, rows],
+        limits,
+        said=(how, record.level, record.failed),
     )
 
 
@@ -190,12 +193,13 @@ def wild_distribution(record: WildBootstrap) -> Layout:
     drawn = Histogram(values, dark, (record.statistic,), title, axis, "Replicates", 0.0)
     items, plane = histogram(drawn, MARGIN + 34)
     items += vertical_line(plane, record.statistic, tone="alert")
-    which = "all" if record.exact else "random"
+    n = count(record.replicates)
+    which = f"All {n} patterns" if record.exact else f"{n} random patterns"
     error = (
         "" if record.exact else f" 95% Monte-Carlo interval of p: {interval(record.p_low, record.p_high, 4)}."
     )
     notes = [
-        f"{count(record.replicates)} {which} patterns of {plural(record.clusters, 'cluster')}. Line: observed; dark bars: at least as large.{error}"
+        f"{which} of {plural(record.clusters, 'cluster')}. Line: observed; dark bars: at least as large.{error}"
     ]
     width = LEFT + WIDTH + MARGIN
     foot, height = footnotes(notes, plane.bottom + 27, width)

@@ -24,21 +24,59 @@ OPTIMUM_STATUS = {
     "not-identified": "The data cannot tell some variance components apart; the notes name them.",
     "stopped": "The search stopped before the gradient was small; read the estimates with care.",
 }
+STRICT = 1e-8  # scaled curvature from which a stationary point is a strict maximum and not flat
 OptimumStatus = Literal["converged", "boundary", "closed-form", "fixed", "not-identified", "stopped"]
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """How the search for the variance components ended; `help` says it in words."""
+    """How the search for the variance components ended; `help` says it in words.
+
+    Parameters
+    ----------
+    score : largest component of the gradient at the solution in units of its standard deviation, of the parameters
+        inside their limits.
+    starts : climbs that were made; reached : how many of them ended at the reported solution.
+    maxima : local maxima that they found; lead : log-likelihood by which the best is above the next, NaN with one.
+    curvature : smallest eigenvalue of the negative Hessian of the log-likelihood scaled to a diagonal of one, over the
+        parameters inside their limits: above zero = a strict maximum. NaN where no parameter is or none was computed.
+    limits : what is at its limit, in words, by name.
+    """
 
     status: OptimumStatus
     iterations: int = 0
-    score: float = 0.0  # largest scaled gradient component at the solution
+    score: float = 0.0
     starts: int = 1
+    reached: int = 1
+    maxima: int = 1
+    lead: float = math.nan
+    curvature: float = math.nan
+    limits: tuple[str, ...] = ()
 
     @property
     def help(self) -> str:
-        return OPTIMUM_STATUS[self.status]
+        """What the status means, and what is at its limit."""
+        meaning = OPTIMUM_STATUS[self.status]
+        told = self.limits and self.status != "stopped"
+        return f"{meaning} At its limit: {'; '.join(self.limits)}." if told else meaning
+
+    @property
+    def search(self) -> str:
+        """The search in one line: climbs, maxima, slope and curvature at the solution; empty where nothing was climbed."""
+        if not self.iterations:
+            return ""
+        words = [f"{self.reached} of {self.starts} climbs ended at this solution"] if self.starts > 1 else []
+        words.append(f"largest scaled slope {self.score:.1e}")
+        if not math.isnan(self.curvature):
+            kind = (
+                "a strict maximum"
+                if self.curvature > STRICT
+                else "flat"
+                if self.curvature >= -STRICT
+                else "a saddle"
+            )
+            words.append(f"smallest scaled curvature {self.curvature:.2g} ({kind})")
+        return "Search: " + "; ".join(words) + "."
 
 
 @dataclass(frozen=True, eq=False, repr=False)

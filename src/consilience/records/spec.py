@@ -110,11 +110,17 @@ class Inner:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Random intercept and slopes of numeric columns within each level of `by`, correlated or not."""
+    """Random intercept and slopes of numeric columns within each level of `by`, correlated or not.
+
+    variance, correlation : given values of the intercept and the slopes in the order of `columns`, NaN = estimate;
+        None = estimate all. Correlations are listed column by column below the diagonal.
+    """
 
     columns: tuple[str, ...]
     by: str
     correlated: bool = True
+    variance: tuple[float, ...] | None = None
+    correlation: tuple[float, ...] | None = None
 
     @property
     def name(self) -> str:

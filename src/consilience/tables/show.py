@@ -136,6 +136,8 @@ def _(record: Fit) -> str:
     ]
     if np.isfinite(het.r2):
         lines.append(f"R² = {number(het.r2, 1)}% of the variance between studies.")
+    if fit.optimum.search:
+        lines.append(fit.optimum.search)
     parts = [_lines(*lines), to_text(coefficients_table(fit), width=WIDTH)]
     tests = [*fit.tests.values()]
     if fit.omnibus is not None and len(fit.coefficients.names) > 1:

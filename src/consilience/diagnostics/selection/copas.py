@@ -23,6 +23,18 @@ POINTS = 13
 SURE = 0.99  # chance of publication of the most precise study along the path
 PUBLISHED = (0.999, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 RHO = 0.9999
+# starts of a search: rho, standard errors by which the coefficients are moved, heterogeneity added in median variances
+STARTS = (
+    (0.5, 0.0, 0.1),
+    (0.1, 0.0, 0.0),
+    (0.9, 0.0, 0.1),
+    (0.99, -2.0, 0.0),
+    (0.99, 2.0, 0.0),
+    (0.9, -4.0, 1.0),
+    (0.999, -0.5, 0.0),
+    (0.5, -2.0, 0.3),
+)
+SWEEPS, GAIN = 12, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,24 +161,56 @@ def _fit(y: np.ndarray, s: np.ndarray, u: np.ndarray) -> _Lanes:
 
 
 def _maxima(model: Copas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """theta (F, P), log-likelihood (F,) and standard error (F,) of the first coefficient, the best of three starts."""
+    """theta (F, P), log-likelihood (F,) and standard error (F,) of the first coefficient.
+
+    The likelihood has several maxima where selection is severe: climbs from `STARTS`, then from what the neighbouring
+    points have found, until no point gains.
+    """
     f, p = len(model.u), model.x.shape[1]
     plain = fit_batch(model.y, model.s**2, None if p == 1 else model.x, method="ML")
-    base = np.concatenate(
-        [plain.coefficients[0], [max(float(plain.tau2[0]), 0.1 * float(np.median(model.s**2))), 0.0]]
-    )
-    best = np.full(f, -np.inf)
-    theta, se = np.tile(base, (f, 1)), np.full(f, np.nan)
-    lower = np.tile([*([-np.inf] * p), 0.0, 0.0], (f, 1))
-    upper = np.tile([*([np.inf] * p), np.inf, RHO], (f, 1))
-    for rho in (0.5, 0.1, 0.9):
-        start = np.tile(base, (f, 1))
-        start[:, p + 1] = rho
-        found = climb(lambda lanes, t: evaluate_copas(model, lanes, t), start, lower, upper)
-        better = np.where(np.isfinite(found.loglik), found.loglik, -np.inf) > best
-        best[better], theta[better] = found.loglik[better], found.theta[better]
-        se[better] = _errors(found.hessian, found.free)[better]
-    return theta, best, se
+    unit, errors = float(np.median(model.s)), np.sqrt(np.diagonal(plain.covariance[0]))
+    best = _Best(np.zeros((f, p + 2)), np.full(f, -np.inf), np.full(f, np.nan))
+    every = np.arange(f)
+    for rho, shift, spread in STARTS:
+        start = np.concatenate(
+            [plain.coefficients[0] + shift * errors, [float(plain.tau2[0]) + spread * unit**2, rho]]
+        )
+        best.climb(model, every, np.tile(start, (f, 1)))
+    gained = every
+    for _ in range(SWEEPS):
+        # each point tries what its neighbours have, where these have changed
+        tried = [(gained + step, gained) for step in (1, -1)]
+        found = [
+            best.climb(model, to[ok], best.theta[of[ok]])
+            for to, of in tried
+            if (ok := (to >= 0) & (to < f)).any()
+        ]
+        gained = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.intp)
+        if not len(gained):
+            break
+    return best.theta, best.loglik, best.se
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """The best maximum so far at each of F points: theta (F, P), loglik (F,), se (F,); filled in place."""
+
+    theta: np.ndarray
+    loglik: np.ndarray
+    se: np.ndarray
+
+    def climb(self, model: Copas, lanes: np.ndarray, start: np.ndarray) -> np.ndarray:
+        """Climb at the points `lanes` (n,) from `start` (n, P); returns the points that gained."""
+        p = model.x.shape[1]
+        lower = np.tile([*([-np.inf] * p), 0.0, 0.0], (len(lanes), 1))
+        upper = np.tile([*([np.inf] * p), np.inf, RHO], (len(lanes), 1))
+        found = climb(lambda i, t: evaluate_copas(model, lanes[i], t), start, lower, upper)
+        reached = np.where(np.isfinite(found.loglik), found.loglik, -np.inf)
+        better = reached > self.loglik[lanes] + GAIN
+        rows = lanes[better]
+        self.loglik[rows], self.theta[rows] = reached[better], found.theta[better]
+        self.se[rows] = _errors(found.hessian, found.free)[better]
+        return np.asarray(rows)
 
 
 def _errors(hessian: np.ndarray, free: np.ndarray) -> np.ndarray:
