@@ -12,7 +12,6 @@ from .profile import profile, profile_interval, profile_parameters
 from .random_effects import shrunken_effects, study_deviations, term_effects
 from .refit import refit_many
 from .residuals import row_residuals, standardised_residuals
-from .rows import shrunken_effects, standardised_residuals, study_deviations, study_weights
 from .shares import explained_variance, multivariate_i2
 from .simulate import simulate
 from .simulate_selected import simulate_selected
