@@ -271,7 +271,7 @@ def test_profiles(case: dict[str, Any]) -> None:
     same(found.loglik, theirs, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", [p for p in FILE["predictions"]], ids=lambda p: p["fit"])
+@pytest.mark.parametrize("case", list(FILE["predictions"]), ids=lambda p: p["fit"])
 def test_predictions(case: dict[str, Any]) -> None:
     ours = at_theirs(case["fit"])
     x = np.atleast_2d(np.array(case["x"], dtype=float))

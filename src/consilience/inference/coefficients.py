@@ -10,7 +10,7 @@ from ..base.distributions import chi2_sf, f_sf, t_isf, t_two_sided
 from ..base.options import choose
 from ..likelihood.terms import RandomTerm
 from ..records import Coefficients, Design, Note, Spec, TestResult
-from .robust import CORRECTIONS, Correction, Robust, robust_covariance, robust_notes, satterthwaite
+from .robust import CORRECTIONS, Correction, Robust, named, robust_covariance, robust_notes, satterthwaite
 from .wald import robust_wald
 from .working import Working
 
@@ -71,11 +71,11 @@ def _without_test(table: Coefficients, reference: Reference, design: Design) -> 
     notes = []
     none = np.isnan(table.df) & np.isfinite(table.se)
     if none.any():
-        message = f"No degrees of freedom are left for {_named(design, none)}: no test and no interval by {reference.method}."
+        message = f"No degrees of freedom are left for {named(design.names, none)}: no test and no interval by {reference.method}."
         notes.append(Note("df-none", "warning", message, "Use a normal reference, or fewer moderators."))
-    exact = table.se == 0
+    exact = (table.se == 0) & (reference.robust is None)  # robust ones have their own note
     if exact.any():
-        message = f"The standard error of {_named(design, exact)} is zero: the effects that tell it are fitted exactly."
+        message = f"The standard error of {named(design.names, exact)} is zero: the effects that tell it are fitted exactly."
         notes.append(Note("se-zero", "warning", message, "A test needs effects that vary about the model."))
     return tuple(notes)
 

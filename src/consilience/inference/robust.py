@@ -214,15 +214,15 @@ def robust_notes(
     rows = np.eye(len(robust.working.beta)) if rows is None else rows
     unknown = ~np.isfinite(df)
     if unknown.any():
-        message = f"No standard error for {_named(names, unknown)}: {why_missing(robust)}."
+        message = f"No standard error for {named(names, unknown)}: {why_missing(robust)}."
         notes.append(Note("coefficient-one-cluster", "warning", message))
     inner = rows @ robust.working.root
     model = np.einsum("rp,pq,rq->r", inner, robust.working.spread, inner)
     zero = (np.einsum("rp,pq,rq->r", inner, robust.meat, inner) <= ZERO * model) & ~unknown
     if zero.any():
-        message = f"The standard error of {_named(names, zero)} is zero because all residuals are: the effects fit exactly."
+        message = f"The standard error of {named(names, zero)} is zero because all residuals are: the effects fit exactly."
         notes.append(
-            Note("no-residuals", "warning", message, "Check that the effects are not copies of one another.")
+            Note("se-zero", "warning", message, "Check that the effects are not copies of one another.")
         )
     lone = lone_rows(robust, rows) & ~unknown
     if lone.any():
@@ -230,7 +230,7 @@ def robust_notes(
             Note(
                 "coefficient-lone-cluster",
                 "warning",
-                f"The standard error of {_named(names, lone)} is too small: without one of the studies it cannot be "
+                f"The standard error of {named(names, lone)} is too small: without one of the studies it cannot be "
                 "estimated, and that study has no residual that would show its own error.",
                 'Report the model\'s own standard error (test = "t"), or leave out the study or the moderator.',
             )
@@ -241,7 +241,7 @@ def robust_notes(
             Note(
                 "df-below-four",
                 "warning",
-                f"Fewer than {FEW_DF:g} degrees of freedom for {_named(names, few)} "
+                f"Fewer than {FEW_DF:g} degrees of freedom for {named(names, few)} "
                 f"({', '.join(f'{x:.1f}' for x in df[few])}): the p-value and the interval are not trustworthy.",
                 "Use a cluster wild bootstrap, or report the estimate without a test.",
             )
@@ -249,5 +249,5 @@ def robust_notes(
     return tuple(notes)
 
 
-def _named(names: tuple[str, ...], which: np.ndarray) -> str:
+def named(names: tuple[str, ...], which: np.ndarray) -> str:
     return ", ".join(f'"{name}"' for name, chosen in zip(names, which, strict=True) if chosen)
