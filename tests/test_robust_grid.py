@@ -80,6 +80,17 @@ def test_a_joint_test_says_which_coefficient_stops_it(method):
     assert "only a" in combined.note
 
 
+@pytest.mark.parametrize("spec", [CHE, Spec.correlated(), Spec.hierarchical()])
+def test_effects_without_residuals_are_marked(spec):
+    equal = Effects(np.full(8, 0.3), np.full(8, 0.1), np.repeat(list("abcd"), 2).astype(object))
+    found = fit(equal, spec)
+    assert found.coefficients.se[0] < 1e-15
+    assert any(n.code == "se-zero" and '"intercept"' in n.message for n in found.notes)
+    assert "all residuals are" in wald_test(found, "intercept").note
+    with pytest.raises(InputError, match="all residuals are"):
+        wild_bootstrap(found, [1.0], rng=np.random.default_rng(1))
+
+
 def test_combinations_without_an_error_are_named():
     made = consilience.contrasts(lone(deep=True), {"intercept": 1, "only a": 1, "dose": 1})
     assert np.isnan(made.se[0])

@@ -24,6 +24,7 @@ CORRECTIONS: tuple[Correction, ...] = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3
 FULL_LEVERAGE = 1e-9
 FAR = 200  # binary exponent beyond which squares leave the numbers
 FEW_DF = 4.0
+ZERO = 1e-20  # observed robust variance, as a share of the model's, of residuals that are all zero
 NOTHING = 1e-8  # expected robust variance, as a share of the model's, that is rounding
 
 
@@ -215,6 +216,14 @@ def robust_notes(
     if unknown.any():
         message = f"No standard error for {named(names, unknown)}: {why_missing(robust)}."
         notes.append(Note("coefficient-one-cluster", "warning", message))
+    inner = rows @ robust.working.root
+    model = np.einsum("rp,pq,rq->r", inner, robust.working.spread, inner)
+    zero = (np.einsum("rp,pq,rq->r", inner, robust.meat, inner) <= ZERO * model) & ~unknown
+    if zero.any():
+        message = f"The standard error of {named(names, zero)} is zero because all residuals are: the effects fit exactly."
+        notes.append(
+            Note("se-zero", "warning", message, "Check that the effects are not copies of one another.")
+        )
     lone = lone_rows(robust, rows) & ~unknown
     if lone.any():
         notes.append(

@@ -38,6 +38,7 @@ from .contrasts import (
 from .knapp_hartung import gap_value, linear_test
 from .robust import (
     NOTHING,
+    ZERO,
     Correction,
     Moments,
     Robust,
@@ -135,6 +136,8 @@ def prepared(robust: Robust, c: np.ndarray, labels: tuple[str, ...] = ()) -> Con
     change = (vectors / np.sqrt(values)).T @ change
     whitened = change @ inner
     observed = np.linalg.eigvalsh(whitened @ robust.meat @ whitened.T)
+    if not observed[-1] > ZERO:
+        return f"the robust covariance of {', '.join(named)} is zero: all residuals are"
     return (
         Contrasts(inner, whitened, change) if observed[0] > 1e-12 * observed[-1] else _without_variance(named)
     )

@@ -32,12 +32,7 @@ def jackknife(
 
     Source: Tukey (1958); Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 11.
     """
-    codes = column_codes(fit.effects, by)
-    labels = (
-        [str(i + 1) for i in range(fit.effects.k)]
-        if by == "row"
-        else [str(x) for x in group_codes(column(fit.effects, by).tolist())[1]]
-    )
+    codes, labels = column_codes(fit.effects, by), _labels(fit, by)
     report = progress or (lambda stage, done, total: None)
     names, estimate = named_quantities(fit, quantity)
     if len(labels) < 2:
@@ -51,14 +46,12 @@ def jackknife(
         raise InputError(
             f'Only {m} of {len(labels)} levels of "{by}" can be left out.', code="too-few-clusters"
         )
-    lone = _lone(fit, [codes != level for level in np.flatnonzero(~good)])
-    notes = _notes(lone, fit.coefficients.names) if quantity is None else ()
-    mean = found[good].mean(axis=0)
+    # without the study that carries a coefficient there is no value of it
+    lone = _lone(fit, [codes != level for level in np.flatnonzero(~good)] if quantity is None else [])
+    gone = np.where(np.pad(lone, (0, len(names) - len(lone))) if quantity is None else False, np.nan, 0.0)
+    mean = found[good].mean(axis=0) + gone
     bias = (m - 1) * (mean - estimate)
     se = np.sqrt((m - 1) / m * np.sum((found[good] - mean) ** 2, axis=0))
-    if quantity is None:  # the values without the study that carries a coefficient do not exist
-        se[: len(lone)] = np.where(lone, np.nan, se[: len(lone)])
-        bias[: len(lone)] = np.where(lone, np.nan, bias[: len(lone)])
     half = t_isf((1 - fit.spec.level) / 2, m - 1) * se
     return Jackknife(
         names=names,
@@ -74,8 +67,14 @@ def jackknife(
         failed=len(labels) - m,
         by=by,
         level=fit.spec.level,
-        notes=notes,
+        notes=_notes(lone, fit.coefficients.names),
     )
+
+
+def _labels(fit: Fit, by: str) -> list[str]:
+    if by == "row":
+        return [str(i + 1) for i in range(fit.effects.k)]
+    return [str(x) for x in group_codes(column(fit.effects, by).tolist())[1]]
 
 
 def _lone(fit: Fit, kept: list[np.ndarray]) -> np.ndarray:
