@@ -335,6 +335,16 @@ def test_pathological_data_give_a_fit_or_a_plain_error(start: int) -> None:
         assert str(found)
 
 
+@pytest.mark.parametrize("seed", [1084, 2483, 2922, 2935, 3545])
+def test_data_that_stopped_a_fit_with_an_error_of_linear_algebra(seed: int) -> None:
+    effects, spec, design = case(seed)
+    try:
+        found = consilience.fit(effects, spec, design=design)
+    except InputError:
+        return
+    assert np.isfinite(found.coefficients.estimate).all()
+
+
 def test_a_relation_of_zeros_is_refused() -> None:
     with pytest.raises(InputError, match="is zero"):
         fitted(outcomes(1), (Known("outcome", np.zeros((2, 2)), ("x", "y")),))

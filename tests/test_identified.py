@@ -138,7 +138,7 @@ def test_terms_that_repeat_each_other_or_the_coefficients(
 def test_a_correlation_beside_a_variance_of_zero_says_nothing() -> None:
     flat = Effects(np.full(20, 0.3), np.full(20, 0.05), PAIRED.study, columns=PAIRED.columns)
     for structure in ("CS", "HCS"):
-        found = fitted(flat, Inner("outcome", "study", structure), formula="1")  # type: ignore[arg-type]
+        found = fitted(flat, Inner("outcome", "study", structure), formula="1")
         assert found.optimum.status == "boundary"
         assert 'variance of "outcome|study" is zero, so "outcome|study: rho" says nothing' in said(found)
 
@@ -166,7 +166,7 @@ def test_nothing_is_called_unknown_that_the_information_sees() -> None:
             [f"s{i}" for i in rng.integers(0, 5, k)], [str(o) for o in rng.choice(list("abc"), k)], seed
         )
         kinds = ("UN", "CS", "HCS", "DIAG", "AR")
-        terms: list[Term] = [Inner("outcome", "study", kinds[seed % 5])]  # type: ignore[list-item]
+        terms: list[Term] = [Inner("outcome", "study", kinds[seed % 5])]
         if seed % 3 == 0:
             terms.append(Intercept(("row",)))
         setup = build(data, design_matrix("1", data.columns), Spec(tuple(terms), "REML", "z"), dense=True)

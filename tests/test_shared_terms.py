@@ -38,7 +38,7 @@ def test_scalings_of_a_known_matrix_are_those_of_r(theirs: str) -> None:
 
 def test_an_unknown_scaling_is_refused() -> None:
     effects = comparisons()
-    known = Known("first", np.eye(6), tuple("abcdef"), scaling="corr")  # type: ignore[arg-type]
+    known = Known("first", np.eye(6), tuple("abcdef"), scaling="corr")
     with pytest.raises(ConsilienceError, match='"correlation"'):
         fit(effects, Spec((known,), "REML", "z"))
 
@@ -95,7 +95,7 @@ def test_one_variance_of_two_groupings_by_brute_force(method: str) -> None:
 @pytest.mark.parametrize("structure", ["UN", "CS", "HCS", "DIAG"])
 def test_one_matrix_of_two_groupings_has_the_likelihood_of_its_components(structure: str) -> None:
     effects = comparisons(5)
-    parts = (Inner("outcome", "first", structure), Inner("other", "second", structure))  # type: ignore[arg-type]
+    parts = (Inner("outcome", "first", structure), Inner("other", "second", structure))
     found = fit(effects, Spec((Shared(parts),), "REML", "z"))
     c = found.components
     sizes = np.sqrt(np.broadcast_to(c.variance, 3))

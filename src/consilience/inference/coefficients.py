@@ -163,7 +163,10 @@ def _omnibus(working: Working, design: Design, reference: Reference) -> TestResu
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = float(np.square(working.beta[columns[0]]) / part[0, 0])
     else:
-        statistic = float(working.beta[columns] @ np.linalg.solve(part, working.beta[columns]))
+        try:
+            statistic = float(working.beta[columns] @ np.linalg.solve(part, working.beta[columns]))
+        except np.linalg.LinAlgError:
+            return None
     df2 = float(np.min(reference.df[columns]))
     if np.isinf(df2):
         return TestResult("Wald chi-squared", statistic, q, np.inf, float(chi2_sf(statistic, q)))

@@ -24,6 +24,13 @@ class once:
         return value
 
 
+def _by_reflections(b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Q and R of `Basis` by Householder reflections, the diagonal of R positive."""
+    q, r = np.linalg.qr(np.swapaxes(b, -1, -2))
+    sign = np.where(np.diagonal(r, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    return np.swapaxes(q, -1, -2) * sign[..., :, None], r * sign[..., :, None]
+
+
 class Basis:
     """Q (..., p, K) with orthonormal rows and upper-triangular R (..., p, p): the design b (..., p, K) is R'Q.
 
@@ -32,7 +39,11 @@ class Basis:
     """
 
     def __init__(self, b: np.ndarray, spread: float) -> None:
-        lower = np.linalg.cholesky(b @ np.swapaxes(b, -1, -2))
+        try:
+            lower = np.linalg.cholesky(b @ np.swapaxes(b, -1, -2))
+        except np.linalg.LinAlgError:  # weights so far apart that the square has no digits for some columns
+            self.q, self.r = _by_reflections(b)
+            return
         q = np.linalg.inv(lower) @ b
         if spread > SPREAD:
             again = np.linalg.cholesky(q @ np.swapaxes(q, -1, -2))

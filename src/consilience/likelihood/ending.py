@@ -11,7 +11,7 @@ from ..records.fit import STRICT, OptimumStatus
 from .build import Setup
 from .optimise import BESIDE, SCORE_TOLERANCE
 from .structures import Parameter
-from .terms import SHAPES, RandomTerm
+from .terms import RandomTerm
 
 SINGULAR = 1e-9  # smallest eigenvalue of G as a share of its largest that is zero but for rounding
 PERFECT = 1e-8  # distance of a correlation from one that is none
@@ -75,7 +75,8 @@ def tally(ends: list[End], best: int) -> tuple[int, int, int, float]:
 
 def _same(one: End, other: End) -> bool:
     """Are they one maximum: beside each other, or just as high where the likelihood is level in some direction?"""
-    gap = np.abs(one.theta - other.theta) * np.maximum(one.spread, other.spread)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = np.abs(one.theta - other.theta) * np.maximum(one.spread, other.spread)
     if bool((gap < BESIDE).all()):
         return True
     level = abs(one.loglik - other.loglik) <= LEVEL + 1e-10 * abs(other.loglik)
@@ -101,12 +102,12 @@ def _of_parameters(term: RandomTerm, theta: np.ndarray, free: np.ndarray) -> lis
     sizes = [x for p, x in zip(term.parameters, theta, strict=True) if p.unit]
     result = [f'the variance "{name}" is 0' for name in zeros]
     if sum(x > 0 for x in sizes) > (0 if len(sizes) == 1 else 1):  # else a correlation says nothing
-        result += [_shape_at(p, x) for p, x in pairs if p.unit == 0 and not p.lower < x < p.upper]
+        result += [_shape_at(term, p, x) for p, x in pairs if p.unit == 0 and not p.lower < x < p.upper]
     return result
 
 
-def _shape_at(parameter: Parameter, x: float) -> str:
-    kind = "the" if parameter.name.endswith(SHAPES) else "the correlation"
+def _shape_at(term: RandomTerm, parameter: Parameter, x: float) -> str:
+    kind = "the" if term.structure.shaped else "the correlation"
     return f'{kind} "{parameter.name}" is {x:.4g}'
 
 

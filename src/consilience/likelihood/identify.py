@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .build import Setup, Unknown
-from .terms import SHAPES, RandomTerm
+from .terms import RandomTerm
 
 FLAT = 1e-9  # share of a change that is left by the fixed part, below which it is hidden
 DEPENDENT = 1e-8  # share of a change that is not a combination of others, below which it is one
@@ -73,7 +73,7 @@ def unidentified(setup: Setup) -> Unknown:
 
 def _is_shape(term: RandomTerm) -> bool:
     """Is the last parameter the one correlation (or range) of the term?"""
-    return len(term.parameters) > 1 and term.parameters[-1].name.endswith(SHAPES)
+    return len(term.parameters) > 1 and term.structure.shaped
 
 
 def _pairs(term: RandomTerm) -> int:

@@ -41,7 +41,8 @@ class Structure:
     """Parameters and the function theta -> (G, dG); plain : G is one variance; linear : G is linear in theta;
     bend : (q, q, l, l) second derivatives of G where they are constant; mirrors : places in theta of the diagonal of a
     Cholesky factor and the column of each entry, where the signs of whole columns mean nothing; cells : row and column of
-    G that each parameter belongs to, where G is any covariance matrix; start : seeds of a structure that has its own."""
+    G that each parameter belongs to, where G is any covariance matrix; start : seeds of a structure that has its own;
+    shaped : the last parameter is one correlation or range of the whole term."""
 
     parameters: tuple[Parameter, ...]
     evaluate: Callable[[np.ndarray], Pair]
@@ -51,6 +52,7 @@ class Structure:
     mirrors: Pair | None = None
     cells: Pair | None = None
     start: np.ndarray | None = None
+    shaped: bool = False
 
     def seeds(self) -> np.ndarray:
         """(S, q) thetas to look at for a total variance of about one: levels alike and each of a few the largest, each
@@ -140,7 +142,7 @@ def correlated(
             size = theta[..., :1, None]
             return size * r, np.stack([r, size * dr], axis=-3)
 
-        return Structure((Parameter(names[0], fixed=float(fixed[0])), shape), evaluate)
+        return Structure((Parameter(names[0], fixed=float(fixed[0])), shape), evaluate, shaped=True)
 
     def evaluate_each(theta: np.ndarray) -> Pair:
         r, dr = correlation(theta[..., -1:, None])
@@ -151,7 +153,7 @@ def correlated(
     deviations = tuple(
         Parameter(n, unit=1, fixed=f) for n, f in zip(names, np.sqrt(fixed).tolist(), strict=True)
     )
-    return Structure((*deviations, shape), evaluate_each)
+    return Structure((*deviations, shape), evaluate_each, shaped=True)
 
 
 def of_deviations(s: np.ndarray, r: np.ndarray) -> np.ndarray:

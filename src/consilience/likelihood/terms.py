@@ -30,7 +30,6 @@ from .structures import (
 )
 
 SCALINGS = ("none", "correlation", "correlation-from-zero", "from-zero")
-SHAPES = ("rho", "range")  # names of the single shape parameter of a correlation structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,21 +63,19 @@ class RandomTerm:
         """Names of the variances."""
         if self.structure.plain or (len(self.parameters) == 1 and self.slopes is None):
             return (self.name,)
-        if self.parameters[-1].name.endswith(SHAPES):
+        if self.structure.shaped:
             return tuple(p.name for p in self.parameters[:-1])
         return tuple(f"{self.name}: {level}" for level in self.levels)
 
     @property
     def is_variance(self) -> bool:
         """Is the first parameter its one variance?"""
-        return len(self.variances) == 1 and (
-            self.structure.linear or self.parameters[-1].name.endswith(SHAPES)
-        )
+        return len(self.variances) == 1 and (self.structure.linear or self.structure.shaped)
 
     def describe(self, theta: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
         """Variances and correlations (or ranges) by name, from this term's part of theta."""
         names, last = self.variances, self.parameters[-1]
-        shape = {last.name: float(theta[-1])} if last.name.endswith(SHAPES) else {}
+        shape = {last.name: float(theta[-1])} if self.structure.shaped else {}
         if self.is_variance:
             return {names[0]: float(theta[0])}, shape
         g, _ = self.structure.evaluate(theta)

@@ -8,7 +8,6 @@ from ..base.distributions import chi2_sf
 from ..likelihood.build import Setup
 from ..likelihood.gaussian import LOG_2PI, Evaluation, evaluate
 from ..likelihood.multistart import Solution
-from ..likelihood.terms import SHAPES
 from ..records import Components, FitStatistics, Heterogeneity
 
 NAN = float("nan")
@@ -86,7 +85,7 @@ def without_variance(setup: Setup, solution: Solution) -> list[tuple[str, str]]:
     for term in setup.terms:
         stop = start + len(term.parameters)
         last = stop - 1
-        shape = term.parameters[-1].name.endswith(SHAPES) and len(term.parameters) > 1
+        shape = term.structure.shaped and len(term.parameters) > 1
         if shape and np.isnan(setup.problem.fixed[last]) and last not in hidden:
             varying = np.count_nonzero(solution.theta[start:last])
             if varying < min(2, last - start):
