@@ -1,4 +1,4 @@
-"""Everything that follows from a multilevel fit against metafor's rma.mv() (tests/reference/multilevel.json, made by multilevel.R).
+"""Everything that follows from a multilevel fit against metafor's rma.mv() (tests/published/multilevel_r.json, made by multilevel.R).
 
 Our optimum must be at least as high as R's. What follows from the variances is compared at R's own, given to ours.
 """
@@ -30,7 +30,7 @@ from verify import as_array
 from verify._r_expression import levels_of
 from verify._rma_model import Model, read_model
 
-FILE = json.loads((Path(__file__).parent / "reference" / "multilevel.json").read_text())
+FILE = json.loads((Path(__file__).parent / "published" / "multilevel_r.json").read_text())
 CASES = {case["id"]: case for case in FILE["cases"]}
 CLUSTER = {"berkey": "trial", "konst": "district", "made": "study"}
 EXACT = 1e-7
