@@ -34,7 +34,7 @@ leaves out what is not wanted; a large review samples its combinations and simul
 """,
     "One effect per study": """
 "compiled" is the same call within `with consilience.compiled():`, which sends single fits through the kernels that numba compiles for batches.
-Without it one fit of 13 studies makes some 500 function calls, of NumPy and of its own, each about half a microsecond, and does not reach the bar:
+With it the bar is about reached (ratios of 9 to 11 were seen). Without it one fit of 13 studies makes some 500 function calls, of NumPy and of its own, each about half a microsecond:
 a third of the time goes to the search for the highest likelihood (a scan of starting values, then Newton steps), a quarter to
 the quantities that describe the result, the rest to checks, tests and intervals.
 """,
