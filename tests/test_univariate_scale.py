@@ -209,3 +209,36 @@ def test_what_is_said_of_each_study_uses_its_own_variance() -> None:
         random.total_se**2, share * effects.v + share**2 * leverage, rtol=1e-8
     )  # K - K P K
     np.testing.assert_allclose(study_averages(found).weight, study_weights(found), rtol=1e-9)
+
+
+def test_as_many_coefficients_as_effects_leave_nothing_for_the_scale() -> None:
+    x = np.column_stack([np.ones(2), [0.0, 1.0]])
+    for method in ("REML", "ML"):
+        spec = Spec((Intercept(("row",)),), method, "z", scale=Scale(np.ones((2, 1)), ("intercept",)))
+        with pytest.raises(InputError) as caught:
+            fit(plain([0.1, 0.4], [0.1, 0.2]), spec, design=Design(x, ("intercept", "x")))
+        assert caught.value.code == "too-few-effects"
+
+
+def test_a_variance_at_its_limit_is_named() -> None:
+    y, v = np.array([0.1, 0.12, 0.09, 0.11, 0.1]), np.full(5, 0.2)
+    univariate = fit(plain(y, v), Spec.random_effects(test="z"))
+    assert univariate.optimum.status == "boundary"
+    assert univariate.optimum.limits == ('the variance "row" is 0',)
+    z = np.column_stack([np.ones(5), np.arange(5.0)])
+    scale = Scale(z, ("intercept", "z"), "identity")
+    found = fit(plain(y, v), Spec((Intercept(("row",)),), "REML", "z", scale=scale))
+    assert found.optimum.status == "boundary"
+    assert "variance of some studies" in found.optimum.limits[0]
+
+
+def test_no_test_is_said_by_name() -> None:
+    """As many coefficients as effects: a multilevel fit says whose test is missing, whatever the reference."""
+    x = np.column_stack([np.ones(3), [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    effects = Effects(np.array([0.1, 0.4, 0.2]), np.full(3, 0.1), np.array(["a", "a", "b"]))
+    for test in ("t", "knapp-hartung", "knapp-hartung-floor"):
+        spec = Spec((Intercept(("study",)), Intercept(("row",))), "REML", test)
+        found = fit(effects, spec, design=Design(x, ("intercept", "b", "c")))
+        said = [str(note) for note in found.notes if note.code == "df-none"]
+        assert len(said) == 1
+        assert '"intercept", "b", "c"' in said[0]

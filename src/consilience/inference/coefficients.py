@@ -69,11 +69,13 @@ def _without_test(table: Coefficients, reference: Reference, design: Design) -> 
     if table.se.all() and not np.isnan(table.df).any():
         return ()
     notes = []
-    none = np.isnan(table.df) & np.isfinite(table.se)
+    none = np.isnan(table.df) & (
+        np.isfinite(table.se) | (reference.robust is None)
+    )  # robust ones have their own note
     if none.any():
         message = f"No degrees of freedom are left for {named(design.names, none)}: no test and no interval by {reference.method}."
         notes.append(Note("df-none", "warning", message, "Use a normal reference, or fewer moderators."))
-    exact = (table.se == 0) & (reference.robust is None)  # robust ones have their own note
+    exact = (table.se == 0) & (reference.robust is None)
     if exact.any():
         message = f"The standard error of {named(design.names, exact)} is zero: the effects that tell it are fitted exactly."
         notes.append(Note("se-zero", "warning", message, "A test needs effects that vary about the model."))

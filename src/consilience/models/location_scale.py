@@ -42,11 +42,17 @@ def fit_location_scale(effects: Effects, design: Design, spec: Spec) -> Fit:
     Raises
     ------
     InputError ``scale-method`` unless ML or REML with z or t tests, ``dependent-columns``,
-    ``scale-without-intercept``, ``scale-shape``, and as `fit_univariate`.
+    ``scale-without-intercept``, ``scale-shape``, ``too-few-effects``, and as `fit_univariate`.
 
     Source: Viechtbauer & Lopez-Lopez (2022), Res Synth Methods 13:697.
     """
     scale, constant = _checked(effects, spec)
+    if effects.k <= design.matrix.shape[1]:
+        raise InputError(
+            f"{effects.k} effects leave nothing for a variance beside {design.matrix.shape[1]} coefficients of the mean.",
+            code="too-few-effects",
+            advice="Use fewer moderators or more effects.",
+        )
     plain = fit_univariate(effects, design, replace(spec, scale=None, terms=(Intercept(("row",)),)))
     x = design.matrix
     common = x.shape[1] == 1 and bool((x == 1).all())
@@ -166,14 +172,20 @@ def _optimum(found: ScaleFit) -> Optimum:
     if found.flat:
         return Optimum("not-identified", found.steps, found.score, found.starts)
     if found.bound:
-        return Optimum("boundary", found.steps, 0.0, found.starts)
+        where = "is 0" if (found.tau2 == 0).any() else "goes to 0 or grows without end"
+        limits = (f"the variance of some studies {where}",)
+        return Optimum("boundary", found.steps, 0.0, found.starts, limits=limits)
     converged = found.score < 1e-6
     return Optimum("converged" if converged else "stopped", found.steps, found.score, found.starts)
 
 
 def _notes(found: ScaleFit) -> tuple[Note, ...]:
     if np.isfinite(found.covariance).all():
-        return ()
+        if not found.flat:
+            return ()
+        message = "The likelihood does not change along some combination of the coefficients of the scale."
+        advice = "Their values are arbitrary in that direction; use fewer scale moderators."
+        return (Note("not-identified", "warning", message, advice),)
     why = "the likelihood is flat or not curved there"
     if found.bound:
         why = "the likelihood is highest where the variance of some studies is zero"

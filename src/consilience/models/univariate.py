@@ -117,7 +117,9 @@ def _optimum(batch: BatchFit, method: str, *, given: bool) -> Optimum:
     tau2, steps = float(batch.tau2[0]), int(batch.steps[0])
     status: OptimumStatus = "converged" if tau2 > 0 else "boundary"
     score = abs(float(batch.score[0])) if tau2 > 0 and method in ("ML", "REML") else 0.0
-    return Optimum(status, steps, score, int(batch.maxima[0]))
+    limits = () if tau2 > 0 else ('the variance "row" is 0',)
+    maxima = int(batch.maxima[0])
+    return Optimum(status, steps, score, maxima, maxima=maxima, limits=limits)
 
 
 def _notes(batch: BatchFit, method: str, test: str) -> tuple[Note, ...]:

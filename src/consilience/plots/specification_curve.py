@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.format import equals, interval, number, p_value, plural
+from ..base.format import interval, number, plural
 from ..records import Dimension, JointTestResult, MultiverseResult, Table, TableColumn
 from ..records.table import Cell
 from .axis import SMALL, vertical_axis
@@ -186,11 +186,10 @@ def _notes(result: MultiverseResult, bins: _Bins, plane: Plane) -> list[str]:
 
 def joint_note(joint: JointTestResult) -> str:
     """The p-values of the whole curve under random signs of the trials."""
-    median, share = (f"p {equals(p_value(one.p_value))}" for one in (joint.median, joint.share))
-    which = "all" if joint.exact else f"{joint.patterns:,} random"
+    median, share = joint.chances
     return (
         f"If no trial had an effect: median this far from zero {median}, this many intervals beyond zero {share} "
-        f"({which} patterns of signs of the trials)."
+        f"({joint.compared} patterns of signs of the trials)."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..base.format import equals, p_value
 from .display import Shown
 from .note import Note
 
@@ -128,6 +129,17 @@ class JointTestResult:
     patterns: int
     exact: bool
     level: float
+
+    @property
+    def chances(self) -> tuple[str, str]:
+        """How likely the median and the share are by chance, as ``p = .034``."""
+        median, share = (f"p {equals(p_value(one.p_value))}" for one in (self.median, self.share))
+        return median, share
+
+    @property
+    def compared(self) -> str:
+        """The patterns of signs: ``all`` or ``999 random``."""
+        return "all" if self.exact else f"{self.patterns:,} random"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.format import equals, interval, number, p_value, plural
+from ..base.format import interval, number, plural
 from ..diagnostics.joint_test import joint_test
 from ..diagnostics.specifications import movement, summaries, support_of, verdicts
 from ..records import JointTest, JointTestResult, MultiverseResult, Note, Plan
@@ -163,14 +163,12 @@ def sentence(result: MultiverseResult) -> str:
 
 def joint_sentence(joint: JointTestResult) -> str:
     """What random signs say of the whole curve, in one sentence."""
-    chances = [f"p {equals(p_value(one.p_value))}" for one in (joint.median, joint.share)]
-    how = "all" if joint.exact else f"{joint.patterns:,} random"
     error = (
         "" if joint.exact else f"; 95% Monte-Carlo limits {_limits(joint.median)} and {_limits(joint.share)}"
     )
     return (
-        f"If no trial had an effect, chance alone would give a median this far from zero with {chances[0]}, and this many intervals "
-        f"beyond zero with {chances[1]} ({how} patterns of signs of whole trials in {joint.n:,} specifications{error})."
+        f"If no trial had an effect, chance alone would give a median this far from zero with {joint.chances[0]}, and this many intervals "
+        f"beyond zero with {joint.chances[1]} ({joint.compared} patterns of signs of whole trials in {joint.n:,} specifications{error})."
     )
 
 

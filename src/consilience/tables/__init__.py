@@ -1,12 +1,6 @@
 """Records -> Table -> text, Markdown, HTML, LaTeX, CSV rows or a data frame."""
 
-from . import (
-    show_influence,  # noqa: F401 - registers its records with `show`
-    show_models,  # noqa: F401 - registers what print shows
-    show_multiverse,  # noqa: F401 - registers what print() shows
-    show_resampling,  # noqa: F401 - registers what print shows
-    show_small_study,  # noqa: F401 - registers what print shows
-)
+from . import show_influence, show_models, show_multiverse, show_resampling, show_small_study
 from .build_all import all_tables
 from .build_estimates import estimate_table
 from .build_gosh import clusters_table, driven_table, gosh_table
@@ -19,6 +13,9 @@ from .markdown import to_markdown
 from .raw import csv_rows, to_dataframe
 from .show import show, show_html
 from .text import to_text
+
+# each registers with `show` what print() shows of its records
+REGISTERED = (show_influence, show_models, show_multiverse, show_resampling, show_small_study)
 
 __all__ = [
     "all_tables",

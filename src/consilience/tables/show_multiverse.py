@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.format import equals, interval, number, p_value, plural
+from ..base.format import interval, number, plural
 from ..base.grid import clean, wrap
 from ..records import JointTestResult, MultiverseResult
 from .build_multiverse import alternatives_table, movement_table
@@ -30,10 +30,9 @@ def _(record: MultiverseResult) -> str:
 
 
 def _joint(joint: JointTestResult) -> str:
-    median, share = (f"p {equals(p_value(one.p_value))}" for one in (joint.median, joint.share))
-    which = "all" if joint.exact else f"{joint.patterns:,} random"
+    median, share = joint.chances
     return (
-        f"If no trial had an effect ({which} patterns of signs of {joint.trials} trials): a median this far from zero {median}, "
+        f"If no trial had an effect ({joint.compared} patterns of signs of {joint.trials} trials): a median this far from zero {median}, "
         f"this many intervals beyond zero {share}."
     )
 
