@@ -119,3 +119,67 @@ def scaled(effects: Effects, factor: float) -> Effects:
     """Effects measured in other units."""
     blocks = tuple(Block(b.rows, b.matrix * factor * factor) for b in effects.blocks)
     return replace(effects, y=effects.y * factor, v=effects.v * factor * factor, blocks=blocks)
+
+
+def dense_robust(
+    x: np.ndarray, m: np.ndarray, cluster: np.ndarray, *, kind: str, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """(clusters, p, k) matrices h_j whose products with y are summed as squares in the robust covariance, by definition.
+
+    weights : (k,) user weights, None = the inverse of M. CR2: A_j = D'(D G_jj D')^{+1/2} D with D'D = M_jj; CR3: A_j =
+    (I - H_jj)^-1, where it is singular the symmetric pseudo-inverse in the metric of the weights.
+    """
+    k, p = x.shape
+    weight = np.linalg.inv(m) if weights is None else np.diag(weights)
+    bread = np.linalg.inv(x.T @ weight @ x)
+    annihilator = np.eye(k) - x @ bread @ x.T @ weight
+    spread = annihilator @ m @ annihilator.T
+    labels = list(dict.fromkeys(cluster.tolist()))
+    n = len(labels)
+    factor = {"CR1": n / (n - 1), "CR1p": n / (n - p), "CR1S": n * (k - 1) / ((n - 1) * (k - p))}.get(
+        kind, 1.0
+    )
+    terms = []
+    for label in labels:
+        rows = np.flatnonzero(cluster == label)
+        own = np.ix_(rows, rows)
+        a = np.eye(len(rows))
+        if kind == "CR2":
+            upper = np.linalg.cholesky(m[own]).T
+            a = upper.T @ _inverse_power(upper @ spread[own] @ upper.T, 0.5, upper @ m[own] @ upper.T) @ upper
+        elif kind == "CR3":
+            root = np.linalg.cholesky(weight[own]).T
+            symmetric = root @ annihilator[own] @ np.linalg.inv(root)
+            a = np.linalg.inv(root) @ _inverse_power(0.5 * (symmetric + symmetric.T), 1.0, a) @ root
+        terms.append(np.sqrt(factor) * bread @ x[rows].T @ weight[own] @ a @ annihilator[rows])
+    return np.array(terms)
+
+
+def _inverse_power(x: np.ndarray, power: float, size: np.ndarray) -> np.ndarray:
+    """x^-power without the directions in which nothing is left of a matrix of the `size`."""
+    values, vectors = np.linalg.eigh(x)
+    keep = values > 1e-9 * np.linalg.eigvalsh(size)[-1]
+    return vectors[:, keep] @ np.diag(values[keep] ** -power) @ vectors[:, keep].T
+
+
+def dense_eta(h: np.ndarray, m: np.ndarray, c: np.ndarray, *, method: str = "HTZ") -> float:
+    """Degrees of freedom eta of the standardised robust covariance of C beta, from the covariances of all its elements.
+
+    h : (clusters, p, k) of `dense_robust`. HTZ: q(q+1)/sum of variances; HTA: least squares on all pairs.
+    """
+    terms = np.einsum("qp,jpk->jqk", c, h)
+    expected = np.einsum("jqk,kl,jrl->qr", terms, m, terms)
+    values, vectors = np.linalg.eigh(expected)
+    terms = np.einsum("qr,jrk->jqk", vectors @ np.diag(values**-0.5) @ vectors.T, terms)
+    q = len(c)
+    g = np.einsum("isk,kl,jtl->stij", terms, m, terms)  # Cov of h_si'y and h_tj'y
+    total = cross = square = 0.0
+    for s in range(q):
+        for t in range(q):
+            total += np.sum(g[s, s] * g[t, t]) + np.sum(g[s, t] * g[t, s])
+            for u in range(q):
+                for v in range(q):
+                    k = np.sum(g[s, u] * g[t, v]) + np.sum(g[s, v] * g[t, u])
+                    wishart = float(s == u) * float(t == v) + float(s == v) * float(t == u)
+                    cross, square = cross + k * wishart, square + k * k
+    return cross / square if method == "HTA" else q * (q + 1) / total

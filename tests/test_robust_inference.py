@@ -16,7 +16,7 @@ from consilience.inference.wald import matched_f, normalised
 from consilience.inference.working import working_of
 from consilience.models import fit
 from consilience.records import Design, Effects, Intercept, Spec
-from engine_reference import che_covariance, dense_cr2, random_effects_data
+from engine_reference import che_covariance, dense_cr2, dense_eta, dense_robust, random_effects_data
 
 CHE = Spec.che()
 
@@ -196,3 +196,70 @@ def test_working_model_units():
         b = fit(replace(effects, y=effects.y * 1e100, v=effects.v * 1e200, blocks=()), spec)
         np.testing.assert_allclose(b.coefficients.se / 1e100, a.coefficients.se, rtol=1e-9)
         np.testing.assert_allclose(b.components.variance / 1e200, a.components.variance, rtol=1e-9)
+
+
+KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
+
+
+def _any_fit(seed: int, weights: str, exact: bool):
+    """Uneven clusters with singletons; `exact`: one cluster determines a coefficient."""
+    effects = random_effects_data(seed, studies=8, most=5)
+    rng = np.random.default_rng(seed + 7)
+    effects = replace(effects, columns={**effects.columns, "w": rng.uniform(0.2, 5.0, effects.k)})
+    x = np.column_stack([np.ones(effects.k), rng.normal(size=(effects.k, 2))])
+    if exact:
+        x[:, 2] = effects.study == effects.studies[2]
+    spec = replace(CHE, weights=weights)
+    return fit(effects, spec, design=Design(x, ("a", "b", "c")))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("weights", ["", "w", "equal"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_correction_is_its_definition(kind, weights, exact):
+    """Covariance, degrees of freedom, HTZ and HTA against k x k matrices."""
+    for seed in (1, 2, 3):
+        found = _any_fit(seed, weights, exact)
+        effects, x = found.effects, found.design.matrix
+        m = che_covariance(effects, *found.components.variance)
+        w = None if not weights else effects["w"] if weights == "w" else np.ones(effects.k)
+        h = dense_robust(x, m, effects.study, kind=kind, weights=w)
+        table = robust_coefficients(found, correction=kind)
+        dense = np.einsum("jpk,k->jp", h, effects.y)
+        np.testing.assert_allclose(table.covariance, dense.T @ dense, rtol=1e-6, atol=1e-10)
+        for i in range(3):
+            g = h[:, i] @ m @ h[:, i].T
+            assert table.df[i] == pytest.approx(np.trace(g) ** 2 / np.trace(g @ g), rel=1e-6)
+        c = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, -2.0]])
+        for method in ("HTZ", "HTA"):
+            result = wald_test(found, c, method=method, correction=kind)
+            assert result.df2 + 1 == pytest.approx(dense_eta(h, m, c, method=method), rel=1e-6)
+
+
+@pytest.mark.parametrize("weights", ["", "w"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_variance_that_is_too_small_is_named(kind, weights):
+    """A cluster that determines a coefficient has residuals of zero, so its share of the variance is missing."""
+    found = _any_fit(4, weights, exact=True)
+    m = che_covariance(found.effects, *found.components.variance)
+    h = dense_robust(
+        found.design.matrix,
+        m,
+        found.effects.study,
+        kind="CR2",
+        weights=found.effects["w"] if weights else None,
+    )
+    expected = np.einsum("jpk,kl,jql->pq", h, m, h)
+    share = np.diag(expected) / np.diag(working_of(found).covariance)
+    assert share[2] < 0.999
+    code = "coefficient-lone-cluster"
+    (note,) = [n for n in robust_coefficients(found, correction=kind).notes if n.code == code]
+    assert '"c"' in note.message
+    assert '"a"' not in note.message
+    assert '"c"' in wald_test(found, "c", method="HTZ", correction=kind).note
+    assert wald_test(found, "a", method="HTZ", correction=kind).note == ""
+    assert code not in [
+        n.code for n in robust_coefficients(_any_fit(4, weights, False), correction=kind).notes
+    ]
+    refitted = fit(found.effects, replace(found.spec, test=kind), design=found.design)
+    assert code in [n.code for n in refitted.notes]

@@ -112,7 +112,8 @@ def read_model(case: dict, datasets: dict[str, Any], *, cluster: str = "") -> Mo
     if "mods" in named:
         matrix, names = model_matrix(named["mods"], data, hint=hint)
         design = Design(matrix, tuple(names))
-    weights = "equal" if named.get("W") == 1.0 else ""
+    weights = named.get("W", named.get("weights"))
+    weights = "" if weights is None else "equal" if weights == 1.0 else _text(weights)
     level = float(named.get("level", 95)) / (100 if float(named.get("level", 95)) > 1 else 1)
     spec = Spec(terms if method != "EE" else (), method, test, level=level, weights=weights)
     return _complete(Model(effects, design, spec, data))

@@ -10,6 +10,7 @@ import numpy as np
 from consilience.inference import robust_coefficients
 from consilience.inference.robust import robust_covariance
 from consilience.inference.working import working_of
+from consilience.likelihood.terms import partition
 from consilience.models import fit
 from consilience.records import Coefficients, Design, Effects, Fit, Spec
 
@@ -53,16 +54,21 @@ def _outcome(pairs: list[tuple[str, Any, Any]]) -> Outcome:
     return Outcome("differ" if wrong else "agree", worst, ", ".join(wrong))
 
 
-def _known(c: Coefficients, out: dict) -> np.ndarray:
-    """Coefficients that more than one study carries. For the others the robust variance is zero in theory: we give
-    none, R gives none or what rounding leaves (below a millionth of the usual)."""
-    theirs = as_array(out["SE"])
-    small = np.isnan(theirs) | (theirs < 1e-6 * np.nanmedian(theirs))
-    return ~(np.isnan(c.se) & small)
+def carried(found: Fit, c: Coefficients) -> np.ndarray:
+    """Coefficients whose robust variance we give. For the others, which the design must not determine without some cluster,
+    it is zero in theory: R gives none, what rounding leaves, or what its adjustment makes of residuals of zero."""
+    missing = np.isnan(c.se)
+    x, cluster = found.design.matrix, partition(found.effects, (found.spec.cluster,))
+    lost = np.zeros(len(missing), dtype=bool)
+    for code in range(cluster.max() + 1):
+        _, values, vectors = np.linalg.svd(x[cluster != code] / np.abs(x).max(axis=0))
+        full = np.concatenate([values, np.zeros(len(vectors) - len(values))])
+        lost |= np.abs(vectors[full <= 1e-10 * full.max()]).max(axis=0, initial=0.0) > 1e-8
+    return ~(missing & lost)
 
 
-def _columns(c: Coefficients, out: dict) -> list[tuple[str, Any, Any]]:
-    known = _known(c, out)
+def _columns(found: Fit, c: Coefficients, out: dict) -> list[tuple[str, Any, Any]]:
+    known = carried(found, c)
     named = {"b.r": c.estimate, "SE": c.se, "t": c.statistic, "dfs": c.df, "prob": c.p_value}
     named |= {"CI.L": c.ci_low, "CI.U": c.ci_high}
     return [(name, ours[known], as_array(out[name])[known]) for name, ours in named.items()]
@@ -71,6 +77,10 @@ def _columns(c: Coefficients, out: dict) -> list[tuple[str, Any, Any]]:
 def check_robu(case: dict, datasets: dict) -> Outcome:
     """robu(): coefficients, components, I^2."""
     effects, design, call = _data(case, datasets)
+    if "error" in case:  # R cannot tell two components apart; ours must say so and give the rest
+        found = fit(effects, _spec(call), design=design)
+        fine = found.optimum.status == "not-identified" and np.isfinite(found.coefficients.estimate).all()
+        return Outcome("agree" if fine else "differ", detail="R fails; ours names what is not identified")
     out = case["out"]
     if "userweights" in call.named:
         return _user_weights(effects, design, call, out)
@@ -82,10 +92,10 @@ def check_robu(case: dict, datasets: dict) -> Outcome:
         table = robust_coefficients(found, correction="CR1p", reference="naive-tp")
     # robumeta prints the covariance of large-sample fits without the factor m / (m - p) that its SEs have
     covariance = table.covariance if small else robust_coefficients(found, correction="CR0").covariance
-    known = _known(table, out)
+    known = carried(found, table)
     both, theirs = np.ix_(known, known), as_array(out["VR_r"]).reshape(len(known), -1)
     pairs = [
-        *_columns(table, out),
+        *_columns(found, table, out),
         ("VR", covariance[both], theirs[both]),
         ("tau2", found.components.variance[0], out["tau_sq"]),
     ]
@@ -114,7 +124,7 @@ def _user_weights(effects: Effects, design: Design, call: Call, out: dict) -> Ou
     )
     found = fit(working, Spec((), "EE", "CR2", weights="w"), design=design)
     c = found.coefficients
-    known = _known(c, out)
+    known = carried(found, c)
     named = {"b.r": c.estimate, "SE": c.se, "dfs": _identity_df(found)}
     return _outcome([(name, ours[known], as_array(out[name])[known]) for name, ours in named.items()])
 
@@ -140,8 +150,9 @@ def _identity_df(found: Fit) -> np.ndarray:
 def check_clubsandwich(case: dict, datasets: dict) -> Outcome:
     """coef_test(robu(...), vcov = "CR2")."""
     effects, design, call = _data(case, datasets)
-    c, out = fit(effects, _spec(call), design=design).coefficients, case["out"]
-    known = _known(c, out)
+    found, out = fit(effects, _spec(call), design=design), case["out"]
+    c = found.coefficients
+    known = carried(found, c)
     named = {"beta": c.estimate, "SE": c.se, "df_Satt": c.df, "p_Satt": c.p_value}
     return _outcome([(name, ours[known], as_array(out[name])[known]) for name, ours in named.items()])
 

@@ -13,20 +13,23 @@ import numpy as np
 
 from consilience.base.errors import ConsilienceError
 from consilience.inference import robust_coefficients, wald_test
-from consilience.inference.robust import robust_covariance
-from consilience.inference.robust_tests import saddlepoint_p
+from consilience.inference.robust import lone_rows, robust_covariance
+from consilience.inference.robust_tests import saddle_weights, saddlepoint_p, tail_at
 from consilience.inference.wald import WALD_METHODS
 from consilience.inference.working import working_of
+from consilience.likelihood.terms import partition
 from consilience.models import fit
-from consilience.records import Fit
+from consilience.records import Coefficients, Fit
+from engine_reference import dense_eta, dense_robust
 
-from . import Outcome, compare
+from . import Outcome, as_array, compare
 from ._r_expression import parse
 from ._rma_model import read_model
-from ._robumeta import check_clubsandwich, check_robu, check_sensitivity
+from ._robumeta import carried, check_clubsandwich, check_robu, check_sensitivity
 
 TOPIC = "robust"
 RTOL = 1e-6
+STOPS = np.finfo(float).eps ** 0.25  # of R's uniroot
 REFERENCES = {
     "Satterthwaite": ("satterthwaite", "df_Satt", "p_Satt"),
     "naive-t": ("naive-t", "df_t", "p_t"),
@@ -99,7 +102,8 @@ def _better(model: Fit, case: dict) -> Outcome:
         table = robust_coefficients(model, correction=kind)
     except ConsilienceError as error:
         return Outcome("agree", detail=f"refused: {error}")
-    fine = np.isfinite(table.se).all()
+    named = " ".join(note.message for note in table.notes)
+    fine = all(np.isfinite(se) or f'"{n}"' in named for n, se in zip(table.names, table.se, strict=True))
     return Outcome("agree" if fine else "differ", detail=f"R fails, ours: SE {table.se}")
 
 
@@ -108,42 +112,91 @@ def _vcov(model: Fit, case: dict) -> Outcome:
     if isinstance(np.ravel(case["out"]["vcov"])[0], str):
         return _better(model, case)
     theirs = np.atleast_2d(np.array(case["out"]["vcov"], dtype=float))
-    return _outcome([("vcov", found, theirs)], atol=1e-9 * float(np.max(np.abs(theirs))))
+    table = robust_coefficients(model, correction=case["args"]["type"])
+    known = np.ix_(np.isfinite(table.se), np.isfinite(table.se))
+    result = _outcome([("vcov", found[known], theirs[known])], atol=1e-9 * float(np.max(np.abs(theirs))))
+    if result.status == "agree":
+        return result
+    return _defined(model, case["args"]["type"], result, df=table.df, se=table.se)
 
 
 def _coef_test(model: Fit, case: dict) -> Outcome:
     args, out = case["args"], case["out"]
     reference, df, p = REFERENCES[args["test"]]
     table = robust_coefficients(model, correction=args["type"], reference=reference)
-    pairs = [
-        ("beta", table.estimate, out["beta"]),
-        ("SE", table.se, out["SE"]),
-        ("tstat", table.statistic, out["tstat"]),
-    ]
+    known = carried(model, table)
+    named = {"beta": table.estimate, "SE": table.se, "tstat": table.statistic, df: table.df, p: table.p_value}
     if reference == "saddlepoint":
-        robust = robust_covariance(working_of(model), args["type"])
-        points = [saddlepoint_p(robust, i, float(t))[1] for i, t in enumerate(table.statistic)]
-        pairs.append((df, points, out[df]))
+        del named[df], named[p]
+    pairs = [(name, ours[known], as_array(out[name])[known]) for name, ours in named.items()]
+    result = _outcome(pairs)
+    if reference == "saddlepoint":
+        return result if result.status != "agree" else _saddlepoints(model, args["type"], table, out, known)
+    if result.status == "agree" or reference != "satterthwaite":
+        return result
+    return _defined(model, args["type"], result, df=table.df, se=table.se)
+
+
+def _saddlepoints(model: Fit, kind: str, table: Coefficients, out: dict, known: np.ndarray) -> Outcome:
+    """R finds the saddlepoint with uniroot at its default tolerance, .Machine$double.eps^0.25: ours must lie within it, and
+    the p-value at R's point must be R's. 1 - pnorm() leaves R no digits of a p-value near 1e-16."""
+    robust, points, theirs = (
+        robust_covariance(working_of(model), kind),
+        as_array(out["saddlepoint"]),
+        as_array(out["p_saddle"]),
+    )
+    tails, far = [], 0.0
+    lone = lone_rows(
+        robust, np.eye(len(known))
+    )  # a cluster determines it: no terms are left, R's point is rounding
+    for i in np.flatnonzero(known & ~lone):
+        t = float(table.statistic[i])
+        far = max(far, abs(saddlepoint_p(robust, i, t)[1] - points[i]))
+        tails.append(tail_at(saddle_weights(robust, i, t), points[i]))
+    result = _outcome([("p_saddle", np.array(tails), theirs[known & ~lone])], p_floor=1e-14)
+    return result if far < STOPS else Outcome("differ", far, f"saddlepoint {far:.1e}")
+
+
+def _defined(model: Fit, kind: str, result: Outcome, **ours: Any) -> Outcome:
+    """Where a cluster determines a coefficient, R inverts a singular matrix. Ours are compared with the definition by
+    k x k matrices (se, df of the coefficients, or eta of `rows` by `method`)."""
+    working = working_of(model)
+    x, order = model.design.matrix, working.setup.problem.layout.order
+    m = np.zeros((len(x), len(x)))
+    for rows, block in working.blocks:
+        for r, b in zip(rows, block, strict=True):
+            m[np.ix_(order[r], order[r])] = np.ldexp(b, 2 * working.setup.exponent)
+    weights = None
+    if working.weights is not None:
+        weights = np.empty(len(x))
+        weights[order] = working.weights
+    lone = lone_rows(robust_covariance(working, kind), np.eye(x.shape[1]))
+    if not lone.any():
+        return result
+    cluster = partition(model.effects, (model.spec.cluster,))
+    h = dense_robust(x, m, cluster, kind=kind, weights=weights)
+    if "rows" in ours:
+        eta = dense_eta(h, m, ours["rows"], method=ours["method"])
+        again = _outcome([("eta", ours["eta"], eta)])
     else:
-        pairs.append((df, table.df, out[df]))
-    pairs.append((p, table.p_value, out[p]))
-    if reference != "saddlepoint":
-        return _outcome(pairs)
-    # R finds the saddlepoint with uniroot at its default tolerance, .Machine$double.eps^0.25, and 1 - pnorm() leaves
-    # it no digits of a p-value near 1e-16
-    return _outcome(pairs, rtol=2e-3, p_floor=1e-14)
+        known = np.isfinite(ours["se"])
+        sums = np.einsum("jpk,k->jp", h, model.effects.y)
+        g = np.einsum("ipk,kl,jpl->pij", h, m, h)
+        df = np.trace(g, axis1=1, axis2=2) ** 2 / np.einsum("pij,pij->p", g, g)
+        se = np.sqrt(np.sum(sums * sums, axis=0))
+        again = _outcome([("SE", ours["se"][known], se[known]), ("df", ours["df"][known], df[known])])
+    if again.status == "agree":
+        return Outcome(
+            "explained", again.worst, f"a cluster is fitted exactly; ours is the definition ({result.detail})"
+        )
+    return replace(again, detail=f"not the definition: {again.detail}")
 
 
 def _conf_int(model: Fit, case: dict) -> Outcome:
     table, out = robust_coefficients(model, level=case["args"]["level"]), case["out"]
-    return _outcome(
-        [
-            ("SE", table.se, out["SE"]),
-            ("df", table.df, out["df"]),
-            ("CI_L", table.ci_low, out["CI_L"]),
-            ("CI_U", table.ci_high, out["CI_U"]),
-        ]
-    )
+    named = {"SE": table.se, "df": table.df, "CI_L": table.ci_low, "CI_U": table.ci_high}
+    known = carried(model, table)
+    return _outcome([(name, ours[known], as_array(out[name])[known]) for name, ours in named.items()])
 
 
 def _constraints(args: dict, p: int) -> np.ndarray:
@@ -163,13 +216,24 @@ def _wald(model: Fit, case: dict) -> Outcome:
         return Outcome("uncovered", detail=f"{method} is not offered")
     rows = _constraints(args, len(model.coefficients.names))
     found = wald_test(model, rows, method=method, correction=correction)
-    return _outcome(
-        [
-            ("Fstat", found.statistic, out["Fstat"]),
-            ("df_denom", found.df2, out["df_denom"]),
-            ("p_val", found.p_value, out["p_val"]),
-        ]
-    )
+    pairs = [("Fstat", found.statistic, out["Fstat"]), ("df_denom", found.df2, out["df_denom"])]
+    pairs.append(("p_val", found.p_value, out["p_val"]))
+    if out["p_val"] is None and np.isnan(found.p_value):  # R prints a statistic without a test; ours says why
+        return _outcome([] if "singular" in found.note else pairs[1:])
+    result = _outcome(pairs)
+    if "singular" in found.note and abs(out["Fstat"] or np.inf) > 1e10:
+        return Outcome(
+            "explained", detail="the robust covariance is singular; R divides by what rounding leaves"
+        )
+    if result.status == "agree" or method not in ("HTZ", "HTA", "EDT"):
+        return result
+    if (
+        method == "EDT"
+    ):  # it has no eta: its t statistics have the SE and df of contrasts, checked with the coefficients
+        exact = lone_rows(robust_covariance(working_of(model), correction), rows).any()
+        table = robust_coefficients(model, correction=correction)
+        return _defined(model, correction, result, df=table.df, se=table.se) if exact else result
+    return _defined(model, correction, result, rows=rows, method=method, eta=found.df2 + len(rows) - 1)
 
 
 def _contrast(model: Fit, case: dict) -> Outcome:
@@ -207,6 +271,8 @@ def _fit(model: Fit, case: dict) -> Outcome:
     c, out = model.coefficients, case["out"]
     free = replace(model.spec, terms=tuple(replace(t, variance=None) for t in model.spec.terms))
     found = fit(model.effects, free, design=model.design)
+    if model.spec.weights:  # R maximises the likelihood of other coefficients than those it reports
+        return _outcome([("beta", c.estimate, out["beta"]), ("se", c.se, out["se"])])
     ahead = found.loglik - (out["logLik"] if "logLik" in out else out["fit_stats"]["REML"]["ll"])
     result = _outcome([("beta", c.estimate, out["beta"]), ("se", c.se, out["se"])])
     return result if ahead > -1e-8 else Outcome("differ", ahead, f"log-likelihood lower by {-ahead:.1e}")

@@ -78,22 +78,32 @@ def saddlepoint_p(robust: Robust, coefficient: int, t: float) -> tuple[float, fl
     P(|T| > |t|) = P(Z^2 - t^2 sum lambda_i Z_i^2 > 0) with lambda the eigenvalues of the covariance of the terms whose
     squares the robust variance sums, over the variance of the estimate (Lugannani & Rice 1980, Adv Appl Probab 12:475).
     """
-    row = robust.working.root[coefficient]
-    parts = moments(robust, row[None, :])
-    covariance = np.diag(parts.d[0, 0]) + parts.u[0] @ parts.middle @ parts.u[0].T
-    values = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
-    weights = np.concatenate([[1.0], -(t * t) * values / np.sum(values)])
+    weights = saddle_weights(robust, coefficient, t)
 
     def slope(s: float) -> float:
         return float(np.sum(weights / (1 - 2 * weights * s)))
 
     low, high = 1 / (2 * float(np.min(weights))), 1 / (2 * float(np.max(weights)))
     s = find_root(slope, low * (1 - 1e-12), high * (1 - 1e-12))
+    return tail_at(weights, s), s
+
+
+def saddle_weights(robust: Robust, coefficient: int, t: float) -> np.ndarray:
+    """(m + 1,) weights of the squares in Z^2 - t^2 sum lambda_i Z_i^2."""
+    row = robust.working.root[coefficient]
+    parts = moments(robust, row[None, :])
+    covariance = np.diag(parts.d[0, 0]) + parts.u[0] @ parts.middle @ parts.u[0].T
+    values = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
+    return np.concatenate([[1.0], -(t * t) * values / np.sum(values)])
+
+
+def tail_at(weights: np.ndarray, s: float) -> float:
+    """P(sum weights_i Z_i^2 > 0) approximated at the saddlepoint s."""
     shrink = 1 - 2 * weights * s
     if abs(s) < 1e-8:
         cubed = float(np.sum(8 * weights**3)) / float(np.sum(2 * weights**2)) ** 1.5
-        return 0.5 - cubed / (6 * np.sqrt(2 * np.pi)), s
+        return float(0.5 - cubed / (6 * np.sqrt(2 * np.pi)))
     r = np.sign(s) * np.sqrt(np.sum(np.log(shrink)))
     q = s * np.sqrt(2 * np.sum((weights / shrink) ** 2))
     density = float(np.exp(-r * r / 2)) / np.sqrt(2 * np.pi)
-    return float(normal_sf(r)) + density * (1 / q - 1 / r), s
+    return float(normal_sf(r) + density * (1 / q - 1 / r))

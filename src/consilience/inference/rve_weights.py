@@ -9,7 +9,7 @@ model holds: each quadratic form is set equal to its expectation).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,12 +23,13 @@ WORKING_MODELS = ("CORR", "HIER")
 @dataclass(frozen=True, eq=False)
 class Moment:
     """tau2, omega2 (0 for CORR) on the effects' scale, cut off at zero; q : weighted residual sum of squares;
-    i2 : percent, NaN for HIER."""
+    i2 : percent, NaN for HIER; apart : can the data tell tau2 and omega2 apart? (else tau2 stands for their sum)."""
 
     tau2: float
     omega2: float
     q: float
     i2: float
+    apart: bool = True
 
 
 def row_variances(effects: Effects, spec: Spec, *, tau2: float, omega2: float) -> np.ndarray:
@@ -49,9 +50,10 @@ def moment_components(effects: Effects, design: Design, spec: Spec) -> Moment:
     size = np.bincount(study)
     w = 1 / v if spec.method == "HIER" else (1 / np.bincount(study, v))[study]
     basis, rest = _weighted_fit(design.matrix, y, w)
-    tau2, omega2, q, i2 = estimate(basis, rest, w=w, study=study, size=size, rho=spec.rho, v=v)
+    found = estimate(basis, rest, w=w, study=study, size=size, rho=spec.rho, v=v)
     back = 2 * exponent
-    return Moment(float(np.ldexp(tau2, back)), float(np.ldexp(omega2, back)), q, i2)
+    tau2, omega2 = (float(np.ldexp(x, back)) for x in (found.tau2, found.omega2))
+    return replace(found, tau2=tau2, omega2=omega2)
 
 
 def _weighted_fit(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +80,7 @@ def _correlated(
     size: np.ndarray,
     rho: float,
     v: np.ndarray,
-) -> tuple[float, float, float, float]:
+) -> Moment:
     """w'e^2 has expectation m - (1 - rho) tr A - rho tr B + tau^2 c."""
     del v
     q = float(np.sum(w * rest**2))
@@ -89,7 +91,7 @@ def _correlated(
     c = float(np.sum(size * weight) - np.sum((weight**2)[:, None] * sums**2))
     excess = q - len(size) + (1 - rho) * own + rho * shared
     tau2 = max(excess / c, 0.0) if c > 0 else 0.0
-    return tau2, 0.0, q, max(100.0 * excess / q, 0.0) if q > 0 else 0.0
+    return Moment(tau2, 0.0, q, max(100.0 * excess / q, 0.0) if q > 0 else 0.0)
 
 
 def _hierarchical(
@@ -101,9 +103,12 @@ def _hierarchical(
     size: np.ndarray,
     rho: float,
     v: np.ndarray,
-) -> tuple[float, float, float, float]:
+) -> Moment:
     """Two quadratic forms of the residuals e = R y, e'We and the sum of squared study totals e'Je, have expectations
-    linear in tau^2 and omega^2: tr(R'FR J) tau^2 + tr(R'FR) omega^2 + tr(R'FR V)."""
+    linear in tau^2 and omega^2: tr(R'FR J) tau^2 + tr(R'FR) omega^2 + tr(R'FR V).
+
+    An omega^2 below zero is set to zero before tau^2 is found from the first equation (eqs 16-19).
+    """
     del rho
     totals = _by_study(study, basis)
     weighted = basis * w[:, None]
@@ -128,11 +133,10 @@ def _hierarchical(
     matrix = np.array(rows)
     nan = float("nan")
     q = float(np.sum(w * rest**2))
-    if abs(np.linalg.det(matrix)) <= 1e-12 * float(np.prod(np.linalg.norm(matrix, axis=1))):
-        return max(forms[0] / rows[0][1], 0.0) if rows[0][1] > 0 else 0.0, 0.0, q, nan
-    tau2, omega2 = np.linalg.solve(matrix, np.array(forms))
-    if (
-        omega2 < 0 and between > 0
-    ):  # with omega^2 at its limit the first form alone gives tau^2, as robumeta has it
-        tau2 = forms[0] / between
-    return max(float(tau2), 0.0), max(float(omega2), 0.0), q, nan
+    if not rows[0][0] > 0 or abs(np.linalg.det(matrix)) <= 1e-12 * float(
+        np.prod(np.linalg.norm(matrix, axis=1))
+    ):
+        tau2 = max(forms[0] / rows[0][1], 0.0) if rows[0][1] > 0 else 0.0
+        return Moment(tau2, 0.0, q, nan, apart=False)
+    omega2 = max(float(np.linalg.solve(matrix, np.array(forms))[1]), 0.0)
+    return Moment(max((forms[0] - omega2 * rows[0][1]) / rows[0][0], 0.0), omega2, q, nan)

@@ -18,7 +18,7 @@ Source: Tipton & Pustejovsky (2015), J Educ Behav Stat 40:604; Pustejovsky & Tip
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -42,7 +42,9 @@ from .robust import (
     Correction,
     Moments,
     Robust,
+    lone_rows,
     moments,
+    named,
     robust_covariance,
     satterthwaite_inner,
     why_missing,
@@ -102,7 +104,12 @@ def wald_test(
     with one_blas_thread():
         robust = robust_covariance(working_of(fit), correction or correction_of(fit))
         gap = c @ robust.working.beta - gap_value(value, len(c))
-        return robust_wald(robust, c, gap, method=method, labels=labels)
+        found = robust_wald(robust, c, gap, method=method, labels=labels)
+        lone = lone_rows(robust, c)
+    if lone.any() and not found.note:
+        note = f"The variance of {named(labels, lone)} is too small: it cannot be estimated without one of the studies."
+        return replace(found, note=note)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +128,7 @@ def prepared(robust: Robust, c: np.ndarray, labels: tuple[str, ...] = ()) -> Con
     """The (q, p) constraints ready for a test, or why no robust test of them exists, by `labels`."""
     inner = c @ robust.working.root
     scale = np.linalg.norm(inner, axis=1)
-    named = labels or tuple(f"constraint {i + 1}" for i in range(len(c)))
+    called = labels or tuple(f"constraint {i + 1}" for i in range(len(c)))
     if not np.isfinite(robust.meat).all():
         return f"no robust covariance: {why_missing(robust)}"
     unit = inner / scale[:, None]
@@ -131,15 +138,17 @@ def prepared(robust: Robust, c: np.ndarray, labels: tuple[str, ...] = ()) -> Con
     values, vectors = np.linalg.eigh(expected(moments(robust, change @ inner)))
     if not values[0] > NOTHING:
         weight = np.abs(vectors[:, 0] @ change) * scale
-        concerned = [name for name, w in zip(named, weight, strict=True) if w > 1e-4 * np.max(weight)]
+        concerned = [name for name, w in zip(called, weight, strict=True) if w > 1e-4 * np.max(weight)]
         return _without_variance(concerned)
     change = (vectors / np.sqrt(values)).T @ change
     whitened = change @ inner
     observed = np.linalg.eigvalsh(whitened @ robust.meat @ whitened.T)
     if not observed[-1] > ZERO:
-        return f"the robust covariance of {', '.join(named)} is zero: all residuals are"
+        return f"the robust covariance of {', '.join(called)} is zero: all residuals are"
     return (
-        Contrasts(inner, whitened, change) if observed[0] > 1e-12 * observed[-1] else _without_variance(named)
+        Contrasts(inner, whitened, change)
+        if observed[0] > 1e-12 * observed[-1]
+        else _without_variance(called)
     )
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..base.distributions import chi2_sf
 from ..base.linalg import one_blas_thread
-from ..inference.rve_weights import moment_components, row_variances
+from ..inference.rve_weights import Moment, moment_components, row_variances
 from ..likelihood.build import check_rows
-from ..records import Components, Design, Effects, Fit, Heterogeneity, Optimum, Spec
+from ..records import Components, Design, Effects, Fit, Heterogeneity, Note, Optimum, Spec
 from .multilevel import fit_multilevel
 
 
@@ -45,5 +45,13 @@ def fit_working_model(effects: Effects, design: Design, spec: Spec) -> Fit:
         ),
         loglik=np.nan,
         statistics={},
-        optimum=Optimum("closed-form"),
+        optimum=Optimum("closed-form" if found.apart else "not-identified"),
+        notes=(*_notes(names, found), *weighted.notes),
     )
+
+
+def _notes(names: tuple[str, ...], found: Moment) -> tuple[Note, ...]:
+    if found.apart:
+        return ()
+    message = f'The data cannot tell "{names[0]}" and "{names[-1]}" apart (no two effects of a study): their sum is given as "{names[0]}".'
+    return (Note("not-identified", "warning", message),)
