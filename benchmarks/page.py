@@ -34,14 +34,14 @@ leaves out what is not wanted; a large review samples its combinations and simul
 """,
     "One effect per study": """
 "compiled" is the same call within `with consilience.compiled():`, which sends single fits through the kernels that numba compiles for batches.
-With it the bar is about reached (ratios of 9 to 11 were seen). Without it one fit of 13 studies makes some 500 function calls, of NumPy and of its own, each about half a microsecond:
+Ratios of 9 to 12 were seen with it. Without it one fit of 13 studies makes some 500 function calls, of NumPy and of its own, each about half a microsecond:
 a third of the time goes to the search for the highest likelihood (a scan of starting values, then Newton steps), a quarter to
 the quantities that describe the result, the rest to checks, tests and intervals.
 """,
     "Several effects per study": """
 ![CPU time against the number of effects, on logarithmic axes](img/time-against-k.svg)
 
-"compiled" is the same call within `with consilience.compiled():`, which brings Berkey 1998 near the bar; without it the bar is far. For its ten effects arithmetic costs next to
+"compiled" is the same call within `with consilience.compiled():`, which brings Berkey 1998 to about the bar (ratios of 16 to 20 were seen). For its ten effects arithmetic costs next to
 nothing: the time is that of calls of NumPy, each a microsecond or more. Half of it is the climb: 8 climbs go up at once in 8 rounds of one batched
 evaluation each (compiled: a twelfth of a millisecond in all). R climbs from one point. With fewer climbs the search stopped below the highest maximum in a few of 3,000
 random data sets (see [the highest likelihood](optimum.md)), so the eight stay. Two milliseconds build the model and describe the result.

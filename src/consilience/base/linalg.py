@@ -28,6 +28,19 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
+@cache
+def lower_entries(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a lower triangle with its diagonal, row by row. Shared: not to be written to."""
+    return np.tril_indices(size)
+
+
+@cache
+def entries_below(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the entries below a diagonal, column by column. Shared: not to be written to."""
+    columns, rows = np.triu_indices(size, 1)
+    return rows, columns
+
+
 def dependent_columns(x: np.ndarray, tolerance: float = RANK_TOLERANCE) -> list[int]:
     """Columns of the (k, p) matrix `x` that are linear combinations of the columns before them.
 

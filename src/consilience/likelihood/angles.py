@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.linalg import entries_below
 from .structures import Pair, Parameter, Structure, of_deviations
 
 SEEDS = (0.3, 0.0, 1.1, -0.4)
@@ -24,7 +25,7 @@ def by_angles(names: list[str], variances: np.ndarray, correlations: np.ndarray,
     size = len(names)
     order = np.array([root, *(i for i in range(size) if i != root)])
     back = np.argsort(order)
-    columns, rows = np.triu_indices(size, 1)
+    rows, columns = entries_below(size)
     first, second = np.minimum(back[rows], back[columns]), np.maximum(back[rows], back[columns])
     deviations = [
         Parameter(n, unit=1, fixed=f) for n, f in zip(names, np.sqrt(variances).tolist(), strict=True)
@@ -46,7 +47,7 @@ def by_angles(names: list[str], variances: np.ndarray, correlations: np.ndarray,
 
 def root_of(correlations: np.ndarray, size: int) -> int | None:
     """The level that all given correlations belong to; None if there is no such level."""
-    columns, rows = np.triu_indices(size, 1)
+    rows, columns = entries_below(size)
     given = np.isfinite(correlations)
     pairs = [set(pair) for pair in zip(rows[given].tolist(), columns[given].tolist(), strict=True)]
     common = set(range(size)).intersection(*pairs)

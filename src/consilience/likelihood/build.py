@@ -73,10 +73,11 @@ def build(effects: Effects, design: Design, spec: Spec, *, dense: bool = False) 
 
     Raises
     ------
-    InputError: ``shape``, ``not-finite``, ``variance-negative``, ``rank-deficient`` (names the columns),
-    ``v-not-positive-definite`` (names the study), ``unknown-column``, ``block-overlap``.
+    InputError: ``no-effects``, ``rank-deficient`` (names the columns), ``v-not-positive-definite`` (names the study), ``unknown-column``, ``block-overlap``.
     """
-    check_rows(effects, design)
+    if effects.k == 0:
+        raise InputError("There are no effects to analyse.", code="no-effects")
+    check_rank(design)
     positive = effects.v[effects.v > 0]
     typical = float(np.median(positive)) if len(positive) else 1.0
     exponent = -binary_exponent(typical) // 2
@@ -90,12 +91,10 @@ def build(effects: Effects, design: Design, spec: Spec, *, dense: bool = False) 
         _layout(effects, terms, v=v, blocks=blocks, dense=dense or spec.weights not in ("", "equal")),
         _twins(terms),
     )
-    _, r = np.linalg.qr(x)
     problem = Problem(
         y=layout.to_working(rest),
         x=layout.to_working(x),
         layout=layout,
-        logdet_xx=2.0 * float(np.sum(np.log(np.abs(r.diagonal())))) if design.matrix.shape[1] else 0.0,
         lower=np.array([p.lower for p in parameters]),
         upper=np.array([p.upper for p in parameters]),
         fixed=np.ldexp(
@@ -103,35 +102,6 @@ def build(effects: Effects, design: Design, spec: Spec, *, dense: bool = False) 
         ),
     )
     return Setup(problem, tuple(terms), parameters, -exponent, column_exponents, offset, twins)
-
-
-def check_rows(effects: Effects, design: Design) -> None:
-    """Shapes, finite values, non-negative variances, full column rank."""
-    k = effects.k
-    if k == 0:
-        raise InputError("There are no effects to analyse.", code="no-effects")
-    if design.matrix.shape[0] != k or len(design.names) != design.matrix.shape[1]:
-        raise InputError(
-            f"The design has shape {design.matrix.shape} and {len(design.names)} names for {k} effects.",
-            code="shape",
-        )
-    for name, values in (
-        ("effect", effects.y),
-        ("sampling variance", effects.v),
-        ("moderator", design.matrix),
-    ):
-        bad = ~np.isfinite(values).reshape(k, -1).all(axis=1)
-        if bad.any():
-            raise InputError(
-                f"The {name} is missing or infinite in row {_listed(bad)}.",
-                code="not-finite",
-                advice="Leave such rows out before fitting.",
-            )
-    if np.any(effects.v < 0):
-        raise InputError(
-            f"The sampling variance is negative in row {_listed(effects.v < 0)}.", code="variance-negative"
-        )
-    check_rank(design)
 
 
 def check_rank(design: Design) -> None:

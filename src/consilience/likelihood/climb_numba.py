@@ -193,6 +193,15 @@ def _products(model, inverse, white, dc):
 
 
 @njit(cache=True, nogil=True)
+def _dot(a, b):
+    """Sum of products; without the temporary array of (a * b).sum()."""
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
+
+
+@njit(cache=True, nogil=True)
 def _evaluate(model, theta, place):
     """The log-likelihood at theta; fills the score and the three matrices of `lanes.Lanes`."""
     score, matrices = place
@@ -206,21 +215,22 @@ def _evaluate(model, theta, place):
         return value
     gamma = _gamma(model, inverse, white)
     moved, parts, inner = _products(model, inverse, white, dc)
+    moved = moved.reshape(q, -1)
     hidden = np.zeros(q, dtype=np.bool_)
     for i in range(q):
-        score[i] = -0.5 * (dc[i] * gamma).sum()
+        score[i] = -0.5 * _dot(dc[i], gamma)
         for j in range(i + 1):
-            information = (parts[i, p] * parts[j, p]).sum()
+            information = _dot(parts[i, p], parts[j, p])
             for a in range(p):
                 information -= inner[i, a, p] * inner[j, a, p]
-            pairs = (moved[i] * moved[j]).sum()
+            pairs = _dot(moved[i], moved[j])
             whole = pairs
             if reml:
                 for a in range(p):
-                    pairs -= 2 * (parts[i, a] * parts[j, a]).sum()
+                    pairs -= 2 * _dot(parts[i, a], parts[j, a])
                     for d in range(p):
                         pairs += inner[i, a, d] * inner[j, a, d]
-            curvature = 0.5 * (gamma * bend[i, j]).sum()
+            curvature = 0.5 * _dot(gamma, bend[i, j])
             hidden[i] = i == j and pairs < UNSEEN * whole
             matrices[0, i, j] = matrices[0, j, i] = 0.5 * information
             matrices[1, i, j] = matrices[1, j, i] = curvature

@@ -114,8 +114,8 @@ def _shape_at(term: RandomTerm, parameter: Parameter, x: float) -> str:
 def _of_matrix(term: RandomTerm, theta: np.ndarray, free: np.ndarray) -> list[str]:
     """Of an unstructured matrix: variances of zero, correlations of one, or that it is singular."""
     g = term.structure.evaluate(theta)[0]
-    rows, columns = np.tril_indices(len(g))
-    kept = [a for a in range(len(g)) if free[np.flatnonzero((rows == a) & (columns == a))[0]]]
+    assert term.structure.mirrors is not None
+    kept = np.flatnonzero(free[term.structure.mirrors[0]]).tolist()
     size = g.diagonal()
     scale = max(float(size.max()), 1e-300)
     zeros = [a for a in kept if size[a] <= SINGULAR * scale]

@@ -51,14 +51,13 @@ class Layout(Protocol):
 class Problem:
     """Arrays of one model in the layout's working order and basis.
 
-    y : (k,) outcomes; x : (k, p) of full column rank; logdet_xx : log|X'X|.
+    y : (k,) outcomes; x : (k, p) of full column rank.
     lower, upper : (q,) bounds of theta; fixed : (q,) given values, NaN = free.
     """
 
     y: np.ndarray
     x: np.ndarray
     layout: Layout
-    logdet_xx: float
     lower: np.ndarray
     upper: np.ndarray
     fixed: np.ndarray
@@ -72,9 +71,19 @@ class Problem:
         return int(self.x.shape[1])
 
     @once
+    def _qr(self) -> tuple[np.ndarray, np.ndarray]:
+        q, r = np.linalg.qr(self.x)
+        return q, r
+
+    @property
     def basis(self) -> np.ndarray:
         """(k, p) orthonormal columns that span X."""
-        return np.asarray(np.linalg.qr(self.x)[0]) if self.p else self.x
+        return np.asarray(self._qr[0])
+
+    @once
+    def logdet_xx(self) -> float:
+        """log|X'X|."""
+        return 2.0 * float(np.log(np.abs(self._qr[1].diagonal())).sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,12 @@ unstructured by Cholesky factor; spatial ones of Cressie (1993) ch. 2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+
+from ..base.linalg import entries_below, lower_entries
 
 Pair = tuple[np.ndarray, np.ndarray]
 FEW_LEVELS = 4  # up to which each level is tried as the one that varies most
@@ -100,7 +102,7 @@ def _patterns(size: int) -> np.ndarray:
 @cache
 def cholesky_seeds(size: int) -> np.ndarray:
     """Lower Cholesky factors, row by row, with four equal correlations."""
-    rows, columns = np.tril_indices(size)
+    rows, columns = lower_entries(size)
     least = -0.8 / max(size - 1, 1)
     equal = np.where(np.eye(size) > 0, 1.0, np.array([0.3, 0.0, 0.9, least])[:, None, None])
     roots = np.linalg.cholesky(equal)[:, rows, columns]
@@ -166,10 +168,7 @@ def of_deviations(s: np.ndarray, r: np.ndarray) -> np.ndarray:
 
 def unstructured(names: list[str]) -> Structure:
     """Any covariance matrix, G = L L' with no bounds: a singular G (a correlation of one) is a smooth point."""
-    size = len(names)
-    rows, columns = np.tril_indices(size)
-    unit = np.eye(size)[rows]
-    place = np.eye(size * size)[columns * size + rows]
+    rows, columns = lower_entries(len(names))
     parameters = tuple(
         Parameter(
             f"{names[i]}, {names[j]}" if i != j else names[i],
@@ -179,6 +178,15 @@ def unstructured(names: list[str]) -> Structure:
         )
         for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
     )
+    return replace(_any_matrix(len(names)), parameters=parameters)
+
+
+@cache
+def _any_matrix(size: int) -> Structure:
+    """`unstructured` of so many levels, without names."""
+    rows, columns = lower_entries(size)
+    unit = np.eye(size)[rows]
+    place = np.eye(size * size)[columns * size + rows]
 
     def evaluate(theta: np.ndarray) -> Pair:
         turned = (theta @ place).reshape(*theta.shape[:-1], size, size)  # L'
@@ -193,7 +201,7 @@ def unstructured(names: list[str]) -> Structure:
     )
     mirrors = np.flatnonzero(rows == columns), columns
     bend = pairs + np.swapaxes(pairs, 2, 3)
-    return Structure(parameters, evaluate, bend=bend, mirrors=mirrors, cells=(rows, columns))
+    return Structure((), evaluate, bend=bend, mirrors=mirrors, cells=(rows, columns))
 
 
 def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarray) -> Structure:
@@ -202,7 +210,7 @@ def partly_given(names: list[str], variances: np.ndarray, correlations: np.ndarr
     correlations : below the diagonal, column by column.
     """
     size = len(names)
-    columns, rows = np.triu_indices(size, 1)
+    rows, columns = entries_below(size)
     pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))
     deviations = [
         Parameter(n, unit=1, fixed=f) for n, f in zip(names, np.sqrt(variances).tolist(), strict=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.linalg import combine_codes, group_codes
+from ..base.linalg import combine_codes, entries_below, group_codes
 from ..base.options import choose
 from ..records import Effects, Inner, Intercept, Known, Shared, Slopes, Term
 from .angles import by_angles, root_of
+from .basis import once
 from .structures import (
     SPATIAL,
     Parameter,
@@ -53,7 +54,7 @@ class RandomTerm:
     def parameters(self) -> tuple[Parameter, ...]:
         return self.structure.parameters
 
-    @property
+    @once
     def matrix(self) -> np.ndarray:
         """G at parameters of one."""
         return self.structure.evaluate(np.ones(len(self.parameters)))[0]
@@ -85,7 +86,7 @@ class RandomTerm:
 
     def _pairs(self, g: np.ndarray) -> dict[str, float]:
         """Correlations below the diagonal of G, column by column; NaN where a variance is zero."""
-        columns, rows = np.triu_indices(len(g), 1)
+        rows, columns = entries_below(len(g))
         root = np.sqrt(np.diag(g))
         scale = root[rows] * root[columns]
         values = np.where(scale > 0, g[rows, columns] / np.where(scale > 0, scale, 1.0), np.nan)
@@ -103,7 +104,10 @@ class RandomTerm:
             return []
         present = np.zeros((int(np.max(self.outer)) + 1, len(self.levels)))
         present[self.outer, self.inner] = 1.0
-        columns, rows = np.nonzero(np.triu(present.T @ present == 0, 1))
+        never = present.T @ present == 0
+        if not never.any():
+            return []
+        columns, rows = np.nonzero(np.triu(never, 1))
         return [(self.levels[c], self.levels[r]) for c, r in zip(columns, rows, strict=True)]
 
     def marginal(self, theta: np.ndarray) -> np.ndarray:
@@ -401,7 +405,7 @@ def _structure(
 def _partly_given(term: Inner | Slopes, names: list[str], variances: np.ndarray) -> Structure:
     """An unstructured matrix with given variances or correlations that stays positive semi-definite."""
     size = len(names)
-    columns, rows = np.triu_indices(size, 1)
+    rows, columns = entries_below(size)
     given = _given(term.correlation, len(rows), term, "correlation")
     if np.any(np.abs(given) > 1):
         raise InputError(

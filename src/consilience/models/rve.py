@@ -9,7 +9,7 @@ import numpy as np
 from ..base.distributions import chi2_sf
 from ..base.linalg import one_blas_thread
 from ..inference.rve_weights import Moment, moment_components, row_variances
-from ..likelihood.build import check_rows
+from ..likelihood.build import check_rank
 from ..records import Components, Design, Effects, Fit, Heterogeneity, Note, Optimum, Spec
 from .multilevel import fit_multilevel
 
@@ -26,7 +26,7 @@ def fit_working_model(effects: Effects, design: Design, spec: Spec) -> Fit:
 
     Source: Hedges, Tipton & Johnson (2010); small-sample corrections of Tipton (2015), Psychol Methods 20:375.
     """
-    check_rows(effects, design)
+    check_rank(design)
     with one_blas_thread():
         found = moment_components(effects, design, spec)
     v = row_variances(effects, spec, tau2=found.tau2, omega2=found.omega2)

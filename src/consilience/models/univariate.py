@@ -47,7 +47,7 @@ def fit_univariate(effects: Effects, design: Design, spec: Spec) -> Fit:
     weights = weights_of_spec(effects, spec)
     batch = fit_batch(effects.y, effects.v, None if common else x, method=method, weights=weights, tau2=given)
     coefficients = coefficients_of(batch, design.names, test=spec.test, level=spec.level)
-    others = moderators(x)
+    others = np.zeros(1, dtype=np.intp) if common else moderators(x)
     null = None
     if 0 < len(others) < x.shape[1] and given is None:
         null = fit_batch(effects.y, effects.v, method=method, weights=weights)

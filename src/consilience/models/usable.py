@@ -41,6 +41,12 @@ def _refuse_shapes(effects: Effects, design: Design) -> None:
 
 
 def _refuse_values(effects: Effects, design: Design, *, exact: bool) -> None:
+    least = float(effects.v.min(initial=np.inf))
+    if (least >= 0 if exact else least > 0) and np.isfinite(
+        effects.y.sum() + effects.v.sum() + design.matrix.sum()
+    ):
+        _refuse_range(effects)  # the sums are finite, so all is
+        return
     for name, values in (("effect", effects.y), ("sampling variance", effects.v), ("", design.matrix)):
         finite = np.isfinite(values)
         if finite.all():
