@@ -29,19 +29,19 @@ SECTION = """
 AFTER = {
     "Whole commands": """
 **Where a bar is missed, and why.** The bars are those of a run without the credibility checks. A run now also analyses the review in all
-combinations of its choices (5,832 for `immune`), simulates 7,000 reviews like it, and draws six more figures: about 4 of the 6 seconds. `[credibility]` in the protocol
+combinations of its choices (5,832 for `immune`), tests them together by random signs, simulates 7,000 reviews like it, and draws six more figures: about 5 of the 7 seconds. `[credibility]` in the protocol
 leaves out what is not wanted; a large review samples its combinations and simulates fewer reviews.
 """,
     "One effect per study": """
 "compiled" is the same call within `with consilience.compiled():`, which sends single fits through the kernels that numba compiles for batches.
-Ratios of 9 to 12 were seen with it. Without it one fit of 13 studies makes some 500 function calls, of NumPy and of its own, each about half a microsecond:
+Ratios of 9 to 13 were seen with it, of 7 to 10 without. Without it one fit of 13 studies makes some 500 function calls, of NumPy and of its own, each about half a microsecond:
 a third of the time goes to the search for the highest likelihood (a scan of starting values, then Newton steps), a quarter to
 the quantities that describe the result, the rest to checks, tests and intervals.
 """,
     "Several effects per study": """
 ![CPU time against the number of effects, on logarithmic axes](img/time-against-k.svg)
 
-"compiled" is the same call within `with consilience.compiled():`, which brings Berkey 1998 to about the bar (ratios of 16 to 20 were seen). For its ten effects arithmetic costs next to
+"compiled" is the same call within `with consilience.compiled():`, which brings Berkey 1998 near the bar (ratios of 11 to 20 were seen; the machine is shared, and short times vary). For its ten effects arithmetic costs next to
 nothing: the time is that of calls of NumPy, each a microsecond or more. Half of it is the climb: 8 climbs go up at once in 8 rounds of one batched
 evaluation each (compiled: a twelfth of a millisecond in all). R climbs from one point. With fewer climbs the search stopped below the highest maximum in a few of 3,000
 random data sets (see [the highest likelihood](optimum.md)), so the eight stay. Two milliseconds build the model and describe the result.

@@ -42,12 +42,6 @@ class Prepared:
         """(F_all, K) in the order of the problem: (K, F)."""
         return _arranged(values[self.ok].T, self.order)
 
-    def restored(self, values: np.ndarray) -> np.ndarray:
-        """(K, F) of the problem back in the order given: (F, K)."""
-        result = np.empty_like(values)
-        np.put_along_axis(result, np.broadcast_to(self.order, values.shape), values, axis=0)
-        return result.T
-
     def coefficients(self, found: np.ndarray) -> np.ndarray:
         """(F, p) of the problem as (F, p) in the units given."""
         scaled = (self.back @ np.ldexp(found, self.exponent[:, None])[..., None])[..., 0]
