@@ -33,7 +33,7 @@ rows <- lapply(arguments[-(1:2)], function(work) {
   d <- read.csv(file.path(folder, paste0(work, ".csv")))
   d$row <- seq_len(nrow(d))
   found <- NULL
-  seconds <- cpu(function() found <<- models[[work]](d), if (work %in% c("three", "berkey")) 7 else 1)
+  seconds <- cpu(function() found <<- models[[work]](d), if (work %in% c("three", "berkey")) 31 else 1)
   data.frame(work, seconds, answers = paste(format(answers(found), digits = 15, trim = TRUE), collapse = " "))
 })
 result <- do.call(rbind, rows)

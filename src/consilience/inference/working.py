@@ -79,13 +79,14 @@ def working_model(
             setup, at, theta=theta, weights=user_weights(effects, spec.weights), cluster=cluster
         )
     inverse = np.linalg.inv(at.r_basis)
+    coefficients = inverse @ at.along
     return Working(
         setup=setup,
         basis=problem.x @ inverse,
-        residual=problem.y - problem.x @ at.coefficients,
+        residual=problem.y - problem.x @ coefficients,
         root=np.ldexp(inverse, scale[:, None]),
         spread=np.eye(problem.p),
-        beta=np.ldexp(at.coefficients + setup.offset, scale),
+        beta=np.ldexp(coefficients + setup.offset, scale),
         rss=at.rss,
         theta=theta,
         cluster=cluster,

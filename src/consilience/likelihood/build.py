@@ -79,7 +79,8 @@ def build(effects: Effects, design: Design, spec: Spec, *, dense: bool = False) 
         raise InputError("There are no effects to analyse.", code="no-effects")
     check_rank(design)
     positive = effects.v[effects.v > 0]
-    typical = float(np.median(positive)) if len(positive) else 1.0
+    middle = len(positive) // 2
+    typical = float(np.partition(positive, middle)[middle]) if len(positive) else 1.0
     exponent = -binary_exponent(typical) // 2
     y, v = np.ldexp(effects.y, exponent), np.ldexp(effects.v, 2 * exponent)
     blocks = sized_blocks(effects, exponent)
@@ -166,6 +167,8 @@ def sized_blocks(effects: Effects, exponent: int) -> Sized:
 def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray) -> None:
     """Each block finite, symmetric and not indefinite (a correlation of one is allowed)."""
     finite = np.isfinite(matrices).all(axis=(1, 2))
+    if finite.all() and (matrices == matrices.swapaxes(1, 2)).all() and _definite(matrices):
+        return
     if not finite.all():
         study = effects.study[rows[np.flatnonzero(~finite)[0], 0]]
         raise InputError(f"The sampling covariance of study {study} has missing values.", code="not-finite")
@@ -186,11 +189,18 @@ def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray)
 
 def _indefinite(correlation: np.ndarray) -> np.ndarray:
     """(n,) which of the (n, m, m) matrices have an eigenvalue below zero by more than rounding."""
+    if _definite(correlation):
+        return np.zeros(len(correlation), dtype=bool)
+    return np.asarray(np.linalg.eigvalsh(correlation)[:, 0] < -1e-10 * correlation.shape[1])
+
+
+def _definite(matrices: np.ndarray) -> bool:
+    """Have all matrices (n, m, m) a Cholesky factor?"""
     try:
-        np.linalg.cholesky(correlation)
+        np.linalg.cholesky(matrices)
     except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.eigvalsh(correlation)[:, 0] < -1e-10 * correlation.shape[1])
-    return np.zeros(len(correlation), dtype=bool)
+        return False
+    return True
 
 
 def _layout(

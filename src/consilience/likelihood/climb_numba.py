@@ -20,7 +20,7 @@ from .optimise import AIM, BESIDE, MOST_STEPS, NEAR
 SAFE = 1e-4  # share of a diagonal entry that is left of it, above which no eigenvalue needs a look
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _inverse_root(model, c, b, lower, inverse):
     """L^-1 (m, m) of block b at the coordinates c (C,) into `inverse`; log |L^-1|, minus infinity if there is none."""
     v, spread = model[0], model[1]
@@ -49,7 +49,7 @@ def _inverse_root(model, c, b, lower, inverse):
     return value
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _orthonormal(white, reml):
     """Makes the columns but the last orthonormal and takes them out of the last; what this adds to the log-likelihood."""
     rows, columns = white.shape
@@ -75,7 +75,7 @@ def _orthonormal(white, reml):
     return value
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _white(model, c):
     """Log-likelihood, L^-1 (n, m, m) and E (n m, p + 1) from the coordinates c (C,)."""
     _, _, data, _, _, _, constant, _, reml = model
@@ -94,7 +94,7 @@ def _white(model, c):
     return (value if np.isfinite(value) else -np.inf), inverse, white
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _coordinates(model, theta):
     """c(theta) (C,) and its derivatives (q, C)."""
     _, _, _, slopes, bend, _, _, _, _ = model
@@ -110,7 +110,7 @@ def _coordinates(model, theta):
     return c, dc
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _gamma(model, inverse, white):
     """(C,) the derivatives of -2 log-likelihood with respect to the coordinates."""
     _, spread, data, _, _, _, _, _, reml = model
@@ -141,12 +141,12 @@ def _gamma(model, inverse, white):
     return result
 
 
-@njit(cache=True, nogil=True)
-def _moved(model, inverse, dc):
-    """(n m, m) L^-1 dM L^-T, blocks below each other, for one row dc (C,) of the slopes."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _move(model, inverse, dc, turned, half, own):
+    """L^-1 dM L^-T, blocks below each other, into `turned` (n m, m) for one row dc (C,) of the slopes; half, own : (m, m)
+    to work in."""
     _, spread, data, _, _, _, _, _, _ = model
     n, m, _ = data.shape
-    turned, half, own = np.empty((n * m, m)), np.empty((m, m)), np.empty((m, m))
     for b in range(n):
         for i in range(m):
             for j in range(m):
@@ -166,18 +166,17 @@ def _moved(model, inverse, dc):
                 for h in range(j + 1):
                     entry += half[i, h] * inverse[b, j, h]
                 turned[b * m + i, j] = entry
-    return turned
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _products(model, inverse, white, dc):
     """Of each parameter: moved (q, n m, m), parts (q, p + 1, n m) moved times E, inner (q, p, p + 1) E'parts."""
     n, m, columns = model[2].shape
     q, p = len(dc), columns - 1
     moved, parts = np.empty((q, n * m, m)), np.empty((q, columns, n * m))
-    inner = np.zeros((q, p, columns))
+    inner, half, own = np.zeros((q, p, columns)), np.empty((m, m)), np.empty((m, m))
     for i in range(q):
-        moved[i] = _moved(model, inverse, dc[i])
+        _move(model, inverse, dc[i], moved[i], half, own)
         for row in range(n * m):
             start = row - row % m
             for a in range(columns):
@@ -192,7 +191,7 @@ def _products(model, inverse, white, dc):
     return moved, parts, inner
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _dot(a, b):
     """Sum of products; without the temporary array of (a * b).sum()."""
     total = 0.0
@@ -201,7 +200,7 @@ def _dot(a, b):
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _evaluate(model, theta, place):
     """The log-likelihood at theta; fills the score and the three matrices of `lanes.Lanes`."""
     score, matrices = place
@@ -243,7 +242,7 @@ def _evaluate(model, theta, place):
     return value
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _canonical(model, theta):
     """Columns of Cholesky factors with a positive diagonal."""
     mirror, result = model[5], theta.copy()
@@ -253,7 +252,7 @@ def _canonical(model, theta):
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _standing(theta, place, box):
     """What may move (q,), the deviations of the scores (q,), the largest scaled score."""
     score, matrices = place
@@ -268,7 +267,7 @@ def _standing(theta, place, box):
     return moving, spread, largest
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _by_cholesky(a, b):
     """Solution of a x = b, and whether a is safely positive definite (else the solution means nothing)."""
     q = len(b)
@@ -294,7 +293,7 @@ def _by_cholesky(a, b):
     return x, True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solved(score, information, scale):
     """Newton step (q,) with every eigenvalue made positive, and whether all were."""
     q = len(score)
@@ -322,7 +321,7 @@ def _solved(score, information, scale):
     return step, values[0] > 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _direction(place, moving, spread):
     score, matrices = place
     scale = np.zeros(len(score))
@@ -335,7 +334,7 @@ def _direction(place, moving, spread):
     return step
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _beside(theta, spread, thetas, found):
     """The one of the maxima found before that theta is beside, or -1."""
     for other in range(found):
@@ -349,12 +348,12 @@ def _beside(theta, spread, thetas, found):
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _clipped(theta, box):
     return np.minimum(np.maximum(theta, box[0]), box[1])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _climb_one(model, box, theta, place, before):
     """Climb from theta; returns (theta, value, scaled score, steps, what may move, the maximum found before that it is
     beside, or -1)."""
@@ -394,7 +393,7 @@ def _climb_one(model, box, theta, place, before):
     return theta, value, scaled, steps, moving, -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def climb_all(model, box, starts):
     """From each start (L, q) the maximum uphill; those that are not beside an earlier one, as arrays of length F <= L:
     theta (F, q), (value, scaled score, steps, climbs) (F, 4), what may move (F, q), score (F, q), matrices (F, 3, q, q)."""
@@ -418,7 +417,7 @@ def climb_all(model, box, starts):
     return thetas[:found], numbers[:found], movable[:found], scores[:found], matrices[:found]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def logliks(model, thetas):
     """(L,) log-likelihoods, minus infinity where there is none."""
     result = np.empty(len(thetas))

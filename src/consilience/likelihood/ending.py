@@ -121,7 +121,7 @@ def _of_matrix(term: RandomTerm, theta: np.ndarray, free: np.ndarray) -> list[st
     zeros = [a for a in kept if size[a] <= SINGULAR * scale]
     result = [f'the variance "{term.variances[a]}" is 0' for a in zeros]
     kept = [a for a in kept if a not in zeros]
-    part = g[np.ix_(kept, kept)]
+    part = g if len(kept) == len(g) else g[np.ix_(kept, kept)]
     if len(kept) < 2 or np.linalg.eigvalsh(part)[0] > SINGULAR * scale:
         return result
     root = np.sqrt(part.diagonal())

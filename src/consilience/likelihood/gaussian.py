@@ -92,7 +92,8 @@ class Evaluation:
 
     score : (q,) gradient; information : (q, q) average information; curvature : (q, q) what a covariance that is not
     linear in theta adds to the negative Hessian, 1/2 [tr(P d2M) - y'P d2M P y]; flat : (q,) tr(P dM) / tr(M^-1 dM),
-    zero where theta_i cannot be seen behind the fixed part; q_basis, r_basis : QR of the whitened X;
+    zero where theta_i cannot be seen behind the fixed part; q_basis, r_basis : QR of the whitened X; along : (p,)
+    coefficients of q_basis;
     observed : (q, q) negative Hessian where the layout has a cheap form of it.
     """
 
@@ -102,7 +103,7 @@ class Evaluation:
     curvature: np.ndarray
     flat: np.ndarray
     rss: float
-    coefficients: np.ndarray
+    along: np.ndarray
     q_basis: np.ndarray
     r_basis: np.ndarray
     residual: np.ndarray
@@ -131,17 +132,17 @@ def evaluate(
     k, p = problem.k, problem.p
     white = factor.whiten(np.column_stack([problem.x, problem.y]))
     q, r = np.linalg.qr(white[:, :p])
-    pivots = np.abs(np.diag(r))
-    if not np.all(pivots > 0):
+    pivots = np.abs(r.diagonal())
+    if not pivots.min(initial=np.inf) > 0:
         return None
-    coefficients = q.T @ white[:, p]
-    residual = white[:, p] - q @ coefficients
+    along = q.T @ white[:, p]
+    residual = white[:, p] - q @ along
     correction = q.T @ residual
-    residual, coefficients = residual - q @ correction, coefficients + correction
+    residual, along = residual - q @ correction, along + correction
     rss = float(residual @ residual)
     loglik = -0.5 * (k * LOG_2PI + factor.logdet + rss)
     if reml:
-        loglik += 0.5 * (p * LOG_2PI - 2 * float(np.sum(np.log(pivots))) + problem.logdet_xx)
+        loglik += 0.5 * (p * LOG_2PI - 2 * float(np.log(pivots).sum()) + problem.logdet_xx)
     if not np.isfinite(loglik):
         return None
     empty = np.empty(0)
@@ -150,9 +151,8 @@ def evaluate(
         if derivatives
         else (*(empty,) * 4, None)
     )
-    solved = np.linalg.solve(r, coefficients)
     return Evaluation(
-        loglik, score, information, curvature, flat, rss, solved, q, r, residual, factor, observed
+        loglik, score, information, curvature, flat, rss, along, q, r, residual, factor, observed
     )
 
 

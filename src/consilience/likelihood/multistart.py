@@ -7,6 +7,7 @@ and every division of it between the terms.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -138,7 +139,8 @@ def _solve(setup: Setup, unknown: Unknown, *, method: Method, start: np.ndarray 
     problem, reml = setup.problem, method == "REML"
     hidden = [i for i, _ in unknown.hidden]
     fixed = problem.fixed.copy()
-    nothing = np.isnan(fixed) if method == "EE" else np.isin(np.arange(len(fixed)), hidden)
+    nothing = np.isnan(fixed) if method == "EE" else np.zeros(len(fixed), dtype=bool)
+    nothing[hidden] = True
     fixed[nothing] = np.clip(0.0, problem.lower, problem.upper)[nothing]
     free = np.isnan(fixed)
     box = Box(np.where(free, problem.lower, fixed), np.where(free, problem.upper, fixed), free)
@@ -260,15 +262,17 @@ def _search_lanes(setup: Setup, box: Box, *, start: np.ndarray | None, reml: boo
 
 def _apart(g: np.ndarray) -> list[int]:
     """Up to `MOST_LANES` rows of g (n, C), in their order, none within a third of an earlier one."""
-    gap = np.abs(g[:, None] - g).max(axis=2)
-    size = np.abs(g).max(axis=1)
-    near = (gap < 0.35 * np.maximum(size[:, None], size)).tolist()
+    columns = np.ascontiguousarray(g.T)  # the largest of each entry: by whole rows of the longer axes
+    gap = np.abs(columns[:, :, None] - columns[:, None]).max(axis=0)
+    size = 0.35 * np.abs(columns).max(axis=0)
+    far = gap >= np.maximum(size[:, None], size)
+    left = np.ones(len(g), dtype=bool)
     chosen: list[int] = []
-    for i, beside in enumerate(near):
-        if not any(beside[j] for j in chosen):
-            chosen.append(i)
-            if len(chosen) == MOST_LANES:
-                break
+    while len(chosen) < MOST_LANES and left.any():
+        first = int(left.argmax())
+        chosen.append(first)
+        left &= far[first]
+        left[first] = False
     return chosen
 
 
@@ -368,7 +372,8 @@ def _totals(problem: Problem, *, simple: bool) -> np.ndarray:
         return np.array([low])
     few = not simple or problem.k > MANY_ROWS
     count = 5 if few else 16 if problem.k > 500 else 24
-    return np.asarray(np.exp(np.linspace(np.log(low), np.log(high), count)))
+    step = math.log(high / low) / (count - 1)
+    return np.asarray(low * np.exp(step * np.arange(count)))
 
 
 def _shares(terms: list[int]) -> list[dict[int, float]]:

@@ -180,7 +180,7 @@ def _evaluation(one: _One, best: Peak, theta: np.ndarray) -> Evaluation:
         curvature=np.zeros((len(places),) * 2),
         flat=slopes.flat[0, places],
         rss=float(at.rss[0]),
-        coefficients=at.coefficients[0] / one.r[0] if flat else np.linalg.solve(one.r, at.coefficients[0]),
+        along=at.coefficients[0] / turned[0] if flat else np.linalg.solve(turned, at.coefficients[0]),
         q_basis=at.q[0].T,
         r_basis=one.r / turned if flat else np.linalg.solve(turned, one.r),
         residual=at.residual[0],

@@ -41,12 +41,14 @@ def standard_errors(setup: Setup, theta: np.ndarray, information: np.ndarray) ->
     covariance = np.zeros(information.shape)
     if moving.any():
         part = information if moving.all() else information[np.ix_(moving, moving)]
-        if np.linalg.eigvalsh(part)[0] <= 0:
-            return np.full(_variances(setup), NAN)
         try:
-            covariance[np.ix_(moving, moving)] = np.linalg.inv(part)
-        except np.linalg.LinAlgError:
+            root = np.linalg.inv(np.linalg.cholesky(part))
+        except np.linalg.LinAlgError:  # no maximum
             return np.full(_variances(setup), NAN)
+        if moving.all():
+            covariance = root.T @ root
+        else:
+            covariance[np.ix_(moving, moving)] = root.T @ root
     if all(len(term.parameters) == 1 and term.is_variance for term in setup.terms):
         known, variance = moving, covariance.diagonal()
     else:
