@@ -43,7 +43,7 @@ BERKEY_V = (
     ((0.0029, 0.0009), (0.0009, 0.0015)),
     ((0.0148, 0.0072), (0.0072, 0.0304)),
 )
-SHORT_TIMES = 31  # of milliseconds, on both sides: a median over seconds, since a shared machine has slow ones
+SHORT_TIMES = 31  # on both sides: a median over seconds, since a shared machine has slow ones
 SLOPE_SIZES = (500, 1_500, 5_000, 15_000, 50_000, 150_000, 500_000)
 
 
@@ -151,7 +151,11 @@ def ours(work: dict[str, Job]) -> dict[str, tuple[float, np.ndarray]]:
 def _timed(job: Job) -> tuple[float, np.ndarray]:
     result = fit(job.effects, job.spec, design=job.design).coefficients
     parts = [result.estimate, result.se, result.df[np.isfinite(result.df)]]
-    seconds = cpu(lambda: fit(job.effects, job.spec, design=job.design), inner=job.calls, times=SHORT_TIMES if job.calls > 5 else 7)
+    seconds = cpu(
+        lambda: fit(job.effects, job.spec, design=job.design),
+        inner=job.calls,
+        times=SHORT_TIMES if job.calls > 5 else 7,
+    )
     return seconds, np.concatenate(parts)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from consilience.diagnostics.joint_test import FlipParts, flip_parts, flipped, joint_test
 from consilience.models import fit, fit_many
-from consilience.records import Block, Effects
+from consilience.records import Effects
 from consilience.review.choices import MODELS, TESTS, impossible
 from resampling_data import dependent
 
@@ -92,44 +92,11 @@ def test_all_patterns_by_brute_force() -> None:
     assert found.share.p_value == pytest.approx(np.mean(np.array(shares) >= shares[0] - 1e-12))
 
 
-def simulated(rng: np.random.Generator, mean: float) -> Effects:
-    """16 trials with 1 to 4 effects each, heterogeneous and correlated."""
-    study = np.repeat(np.arange(16), rng.integers(1, 5, 16))
-    v = rng.uniform(0.02, 0.1, len(study))
-    y = mean + rng.normal(0, 0.2, 16)[study] + rng.normal(0, np.sqrt(v))
-    blocks = [Block(rows, np.diag(v[rows])) for j in range(16) if len(rows := np.flatnonzero(study == j)) > 1]
-    return Effects(y, v, study.astype(str).astype(object), blocks=tuple(blocks))
-
-
-def rejected(mean: float, runs: int, seed: int) -> np.ndarray:
-    """Share of analyses in which the joint tests (median, share) reject at 5%, with six specifications each."""
-    rng = np.random.default_rng(seed)
-    hits = np.zeros(2)
-    for _ in range(runs):
-        effects = simulated(rng, mean)
-        some = effects.take(effects.v < np.quantile(effects.v, 0.8))
-        parts = [
-            parts_of(name, data, ("CR2", "knapp-hartung"))
-            for data in (effects, some)
-            for name in ("che-reml", "average-dl", "equal-effects")
-        ]
-        found = joint_test(
-            parts,
-            ("CR2", "knapp-hartung"),
-            item=np.repeat(np.arange(6), 2),
-            test=np.tile([0, 1], 6),
-            level=0.95,
-            rng=rng,
-            draws=199,
-        )
-        assert found is not None
-        hits += [found.median.p_value <= 0.05, found.share.p_value <= 0.05]
-    return hits / runs
-
-
 @pytest.mark.slow
 def test_joint_tests_hold_their_level_and_find_an_effect() -> None:
-    level = rejected(0.0, 400, 1)
+    from benchmarks.operating_joint import scene
+
+    level = np.array(scene(16, 0.0, skewed=False, reviews=400, seed=1)[:2]) / 400
     assert level.max() < 0.05 + 3.1 * np.sqrt(0.05 * 0.95 / 400)
     assert level[0] > 0.05 - 3.1 * np.sqrt(0.05 * 0.95 / 400)
-    assert rejected(0.25, 100, 2).min() > 0.8
+    assert min(scene(40, 0.25, skewed=False, reviews=100, seed=2)[:2]) > 80

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from consilience.base.errors import InputError
-from consilience.data.formula import design_matrix
+from consilience.data.formula import design_matrix, new_rows
+from consilience.inference import wald_test
 from consilience.models import fit, predict
 from consilience.records import Effects, Inner, Intercept, Scale, Slopes, Spec
 from published_data import dataset, effects_of, matrix_of, one_each
@@ -40,9 +41,12 @@ def bcg() -> Effects:
     t = dataset("glmm_mh_peto", "bcg")
     a, b, c, d = (t[name] for name in ("ai", "bi", "ci", "di"))
     y, v = np.log(a / (a + b) / (c / (c + d))), 1 / a - 1 / (a + b) + 1 / c - 1 / (c + d)
-    return Effects(
-        y, v, np.array([f"s{i}" for i in range(len(y))], dtype=object), columns={"ablat": t["ablat"]}
-    )
+    columns = {
+        "ablat": t["ablat"],
+        "year": np.linspace(1935.0, 1980.0, len(y)),
+        "alloc": np.array(["random", "alternate", "systematic"] * 5, dtype=object)[: len(y)],
+    }
+    return Effects(y, v, np.array([f"s{i}" for i in range(len(y))], dtype=object), columns=columns)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +113,24 @@ def test_the_scale_has_its_own_moderators():
     assert "averaged" in predict(found, {"ablat": [20, 40]}).pi_method
     with pytest.raises(InputError, match="intercept, ablat"):
         predict(found, {"ablat": [20, 40]}, z=at[:, :1])
+
+
+def test_the_scale_of_a_formula_takes_its_values_from_the_same_columns():
+    effects = bcg()
+    design = design_matrix("ablat", effects.columns)
+    scale = design_matrix("center(year) + alloc", effects.columns)
+    spec = Spec((Intercept(("row",)),), "ML", "z", scale=Scale.of(scale))
+    found = fit(effects, spec, design=design)
+    new = {"ablat": [20, 40], "year": 1970.0, "alloc": ["random", "systematic"]}
+    z = new_rows(scale, {"year": [1970.0] * 2, "alloc": new["alloc"]})
+    given, asked = predict(found, {"ablat": [20, 40]}, z=z), predict(found, new)
+    np.testing.assert_array_equal(asked.pi_low, given.pi_low)
+    assert "averaged" not in asked.pi_method
+    assert "averaged" in predict(found, {"ablat": [20, 40], "year": 1970.0}).pi_method
+    alone = fit(effects, spec)  # a pooled mean whose variance follows the moderators
+    at = predict(alone, {"year": 1970.0, "alloc": ["random", "systematic"]})
+    np.testing.assert_allclose(at.variance, np.exp(z @ alone.scale.estimate))
+    assert wald_test(found, "alloc", part="scale").df1 == 2
 
 
 def test_random_slopes_give_each_value_its_variance():

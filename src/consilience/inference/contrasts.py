@@ -86,7 +86,8 @@ def constraint_rows(fit: Fit, given: Hypothesis, *, part: str = "mean") -> tuple
         given = [given]
     words = not isinstance(given, np.ndarray) and len(given) > 0 and isinstance(given[0], str | Mapping)
     if words:
-        terms = fit.design.terms if part == "mean" else {}
+        design = fit.design if part == "mean" else fit.spec.scale and fit.spec.scale.design
+        terms = design.terms if design else {}
         found = [row for one in given for row in _named_rows(one, names, terms)]
         return np.array([row for row, _ in found]), tuple(label for _, label in found)
     rows = np.atleast_2d(np.asarray(given, dtype=float))

@@ -142,10 +142,11 @@ def _gamma(model, inverse, white):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _move(model, inverse, dc, turned, half, own):
-    """L^-1 dM L^-T, blocks below each other, into `turned` (n m, m) for one row dc (C,) of the slopes; half, own : (m, m)
-    to work in."""
+def _move(model, inverse, dc, turned, room):
+    """L^-1 dM L^-T, blocks below each other, into `turned` (n m, m) for one row dc (C,) of the slopes; room : two (m, m) to
+    work in."""
     _, spread, data, _, _, _, _, _, _ = model
+    half, own = room
     n, m, _ = data.shape
     for b in range(n):
         for i in range(m):
@@ -174,9 +175,9 @@ def _products(model, inverse, white, dc):
     n, m, columns = model[2].shape
     q, p = len(dc), columns - 1
     moved, parts = np.empty((q, n * m, m)), np.empty((q, columns, n * m))
-    inner, half, own = np.zeros((q, p, columns)), np.empty((m, m)), np.empty((m, m))
+    inner, room = np.zeros((q, p, columns)), (np.empty((m, m)), np.empty((m, m)))
     for i in range(q):
-        _move(model, inverse, dc[i], moved[i], half, own)
+        _move(model, inverse, dc[i], moved[i], room)
         for row in range(n * m):
             start = row - row % m
             for a in range(columns):

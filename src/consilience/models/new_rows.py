@@ -38,7 +38,10 @@ def design_rows(fit: Fit, x: Any, z: np.ndarray | None = None) -> NewRows:
         return NewRows(both[:, :p], None, both[:, p:])
     new = _design_rows(fit, x)
     if z is None:
-        return new
+        own = scale.design
+        if own is None or not own.columns or new.columns is None or not set(own.columns) <= set(new.columns):
+            return new
+        z = new_rows(own, new.columns)
     values = np.atleast_2d(np.asarray(z, dtype=float))
     if values.ndim != 2 or values.shape[1] != len(found.names) or len(values) not in (1, len(new.rows)):
         raise InputError(
@@ -67,7 +70,8 @@ def _design_rows(fit: Fit, x: Any) -> NewRows:
 
 def _of_terms(fit: Fit) -> set[str]:
     """Columns on which the variance of a random term rests."""
-    result: set[str] = set()
+    scale = fit.spec.scale
+    result: set[str] = set() if scale is None or scale.design is None else set(scale.design.columns)
     for term in (part for t in fit.spec.terms for part in (t.terms if isinstance(t, Shared) else (t,))):
         if isinstance(term, Inner):
             result.add(term.inner)

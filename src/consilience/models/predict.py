@@ -53,7 +53,8 @@ def predict(
         slopes where there are any; or (m, p) rows in the order of the fit's coefficients; None = the distinct rows of
         the fit's own design.
     z : (m, q) or (q,) values of the scale moderators of a location-scale model, which give each prediction interval its
-        own tau^2; None = an average tau^2 with given x, else that of each distinct row.
+        own tau^2; None = from the columns x through the formula of the scale (see `Scale.of`), an average tau^2 where x
+        has not all of them, that of each distinct row without x.
     interval : which degrees of freedom the prediction interval has; the result's `pi_method` says it in words.
 
     Raises

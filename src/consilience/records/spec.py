@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from .design import Design
+
 Estimator = Literal[
     "REML",
     "ML",
@@ -147,13 +149,20 @@ class Shared:
 class Scale:
     """The variance of a random intercept per effect follows a design: location-scale model.
 
-    matrix : (k, q) design of the variance; names : q names; link : variance = exp(Z a), or Z a (kept positive).
+    matrix : (k, q) design of the variance; names : q names; link : variance = exp(Z a), or Z a (kept positive);
+    design : what `of` was given, for tests of whole terms and for new values.
     Source: Viechtbauer & Lopez-Lopez (2022), Res Synth Methods 13:697.
     """
 
     matrix: np.ndarray
     names: tuple[str, ...]
     link: Literal["log", "identity"] = "log"
+    design: Design | None = None
+
+    @classmethod
+    def of(cls, design: Design, link: Literal["log", "identity"] = "log") -> Scale:
+        """The scale that follows a design, such as one of `design_matrix`."""
+        return cls(design.matrix, design.names, link, design)
 
 
 Term = Intercept | Known | Inner | Slopes | Shared
