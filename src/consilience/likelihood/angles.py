@@ -9,12 +9,15 @@ Source: Pinheiro & Bates (1996), Stat Comput 6:289; Joe (2006), J Multivariate A
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..base.linalg import entries_below
 from .structures import Pair, Parameter, Structure, of_deviations
 
 SEEDS = (0.3, 0.0, 1.1, -0.4)
+NEARLY = 1.0 - 1e-12  # a correlation whose angle still has a slope
 
 
 def by_angles(names: list[str], variances: np.ndarray, correlations: np.ndarray, *, root: int) -> Structure:
@@ -43,6 +46,42 @@ def by_angles(names: list[str], variances: np.ndarray, correlations: np.ndarray,
         return r * pairs, np.concatenate([of_deviations(s, r), dr * pairs[..., None, :, :]], axis=-3)
 
     return Structure((*deviations, *angles), evaluate)
+
+
+def holding_by_angles(
+    names: list[str], variances: np.ndarray, correlations: np.ndarray, *, root: int, place: int
+) -> Structure:
+    """`by_angles` with one correlation of `root`, the pair `place`, as a parameter of its own in place of its angle."""
+    made, index = by_angles(names, variances, correlations, root=root), len(names) + place
+
+    def evaluate(theta: np.ndarray) -> Pair:
+        rho = np.clip(theta[..., index], -NEARLY, NEARLY)
+        inner = theta.copy()
+        inner[..., index] = np.arcsin(theta[..., index])
+        g, dg = made.evaluate(inner)
+        dg[..., index, :, :] /= np.sqrt(1.0 - rho * rho)[..., None, None]
+        return g, dg
+
+    parameters = list(made.parameters)
+    parameters[index] = replace(parameters[index], lower=-1.0, upper=1.0, more=(0.0,))
+    return Structure(tuple(parameters), evaluate)
+
+
+def angles_of(r: np.ndarray, root: int) -> np.ndarray:
+    """The angles of `by_angles` of a correlation matrix R (l, l)."""
+    size = len(r)
+    order = np.array([root, *(i for i in range(size) if i != root)])
+    back = np.argsort(order)
+    values, vectors = np.linalg.eigh(r[np.ix_(order, order)])
+    lower = np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T)[1].T
+    lower = lower * np.where(np.diag(lower) < 0, -1.0, 1.0)
+    left = np.sqrt(
+        np.maximum(1.0 - np.cumsum(lower**2, axis=1) + lower**2, 0.0)
+    )  # of length one before each column
+    angle = np.arcsin(np.clip(lower / np.where(left > 0, left, 1.0), -1.0, 1.0))
+    rows, columns = entries_below(size)
+    first, second = np.minimum(back[rows], back[columns]), np.maximum(back[rows], back[columns])
+    return np.asarray(angle[second, first])
 
 
 def root_of(correlations: np.ndarray, size: int) -> int | None:

@@ -13,15 +13,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..base.linalg import entries_below
+from .angles import angles_of, holding_by_angles, root_of
 from .build import Setup, Unknown
 from .dense import DenseLayout
-from .structures import Pair, Parameter, Structure, cholesky_seeds, unstructured
+from .structures import Pair, Parameter, Structure, cholesky_seeds, partly_given, unstructured
+from .terms import RandomTerm
 
 
 def hold(
     setup: Setup, theta: np.ndarray, number: int, cell: tuple[int, int]
 ) -> tuple[Setup, int, np.ndarray]:
-    """The problem with one element of the free matrix of term `number` as a parameter: it, its index, and theta there.
+    """The problem with one element of the matrix of term `number` as a parameter: it, its index, and theta there.
 
     cell : (i, i) for the variance of level i, (i, j) for a correlation.
     """
@@ -29,16 +32,15 @@ def hold(
     assert isinstance(layout, DenseLayout)  # a free matrix has no other
     start = sum(len(t.parameters) for t in setup.terms[:number])
     own = slice(start, start + len(term.parameters))
-    g, _ = term.structure.evaluate(theta[own])
-    made = holding_variance(list(term.levels), cell[0])
-    if cell[0] != cell[1]:
-        made = holding_correlation(list(term.levels), *cell)
-    order = list(dict.fromkeys((*cell, *range(len(g)))))
-    entries = entries_of(g, np.array(order))
-    theta = theta.copy()
-    theta[own] = entries if cell[0] == cell[1] else as_angle(entries)
+    placed = _in_free_matrix if term.structure.cells is not None else _beside_given
+    made, index, values = placed(term, theta[own], cell)
+    theta, fixed = theta.copy(), setup.problem.fixed.copy()
+    theta[own] = values
     parameters = list(setup.parameters)
     parameters[own] = [replace(p, name=f"{term.name}: {p.name}", term=number) for p in made.parameters]
+    for i, parameter in enumerate(made.parameters, start):
+        if parameter.unit == 0:  # as a correlation now, or as another angle
+            fixed[i] = parameter.fixed
     new = replace(term, structure=replace(made, parameters=tuple(parameters[own])))
     terms = tuple(new if t is term else t for t in setup.terms)
     problem = replace(
@@ -46,13 +48,81 @@ def hold(
         layout=replace(layout, terms=list(terms)),
         lower=np.array([p.lower for p in parameters]),
         upper=np.array([p.upper for p in parameters]),
+        fixed=fixed,
     )
     unknown = _moved(setup.unknown, term.structure, made, start=start)
     return (
         replace(setup, problem=problem, terms=terms, parameters=tuple(parameters), unknown=unknown),
-        start,
+        start + index,
         theta,
     )
+
+
+def _in_free_matrix(
+    term: RandomTerm, theta: np.ndarray, cell: tuple[int, int]
+) -> tuple[Structure, int, np.ndarray]:
+    """The structure with the element as its first parameter, that index, and the parameters that give the same G."""
+    g, _ = term.structure.evaluate(theta)
+    made = holding_variance(list(term.levels), cell[0])
+    if cell[0] != cell[1]:
+        made = holding_correlation(list(term.levels), *cell)
+    order = list(dict.fromkeys((*cell, *range(len(g)))))
+    entries = entries_of(g, np.array(order))
+    return made, 0, entries if cell[0] == cell[1] else as_angle(entries)
+
+
+def pairs_to_hold(term: RandomTerm) -> list[tuple[int, int]]:
+    """Correlations of a partly given matrix that can be held beside the given ones: those that leave a level common to all
+    of them, or no other free one."""
+    size = len(term.levels)
+    given = np.sin([p.fixed for p in term.parameters[size:]])
+    rows, columns = entries_below(size)
+    result = []
+    for place in np.flatnonzero(np.isnan(given)).tolist():
+        pattern = given.copy()
+        pattern[place] = 0.0
+        if np.isfinite(pattern).all() or root_of(pattern, size) is not None:
+            result.append((int(columns[place]), int(rows[place])))
+    return result
+
+
+def _beside_given(
+    term: RandomTerm, theta: np.ndarray, cell: tuple[int, int]
+) -> tuple[Structure, int, np.ndarray]:
+    """The same for a matrix in which some correlations are given."""
+    size, names = len(term.levels), list(term.levels)
+    rows, columns = entries_below(size)
+    place = int(np.flatnonzero((columns == cell[0]) & (rows == cell[1]))[0])
+    fixed = np.array([p.fixed for p in term.parameters])
+    variances, given = fixed[:size] ** 2, np.sin(fixed[size:])
+    g, _ = term.structure.evaluate(theta)
+    s = np.sqrt(g.diagonal())
+    r = np.where(s[:, None] * s > 0, g / np.where(s[:, None] * s > 0, s[:, None] * s, 1.0), np.eye(size))
+    pattern = given.copy()
+    pattern[place] = 0.0
+    if np.isfinite(pattern).all():
+        made, values = partly_given(names, variances, given), r[rows, columns]
+        low, high = _possible(r, *cell)
+        parameters = list(made.parameters)
+        parameters[size + place] = replace(parameters[size + place], lower=low, upper=high)
+        made = replace(made, parameters=tuple(parameters))
+    else:
+        root = root_of(pattern, size)
+        assert root is not None  # one of `pairs_to_hold`
+        made = holding_by_angles(names, variances, given, root=root, place=place)
+        values = angles_of(r, root)
+        values[place] = r[cell]
+    return made, size + place, np.concatenate([theta[:size], values])
+
+
+def _possible(r: np.ndarray, i: int, j: int) -> tuple[float, float]:
+    """The correlations of i and j with which R stays positive semi-definite."""
+    rest = [m for m in range(len(r)) if m not in (i, j)]
+    solved = np.linalg.pinv(r[np.ix_(rest, rest)]) @ r[rest][:, [i, j]]
+    shared = r[[i, j]][:, rest] @ solved
+    half = float(np.sqrt(max(1.0 - shared[0, 0], 0.0) * max(1.0 - shared[1, 1], 0.0)))
+    middle = float(shared[0, 1])
+    return max(middle - half, -1.0), min(middle + half, 1.0)
 
 
 def _moved(unknown: Unknown | None, old: Structure, new: Structure, *, start: int) -> Unknown | None:

@@ -13,7 +13,7 @@ from ..base.linalg import one_blas_thread
 from ..base.options import suggestion
 from ..base.roots import find_root
 from ..likelihood.build import Setup, build
-from ..likelihood.held import hold
+from ..likelihood.held import hold, pairs_to_hold
 from ..likelihood.identify import cell_name, pair_names, unidentified
 from ..likelihood.multistart import Method
 from ..likelihood.nested_solve import solve
@@ -146,10 +146,16 @@ def _targets(setup: Setup) -> dict[str, tuple[int, tuple[int, int] | None]]:
         stop = start + len(term.parameters)
         if term.structure.cells is None:
             pairs = pair_names(term)
+            by_angles = False
             for i in range(start, stop):
-                if np.isnan(setup.problem.fixed[i]) and np.isfinite(setup.parameters[i].lower):
-                    name = setup.parameters[i].name
-                    result[pairs.get(name, name)] = (i, None)
+                if np.isnan(setup.problem.fixed[i]):
+                    if np.isfinite(setup.parameters[i].lower):
+                        name = setup.parameters[i].name
+                        result[pairs.get(name, name)] = (i, None)
+                    else:
+                        by_angles = True
+            if by_angles:
+                result |= {cell_name(term, cell): (number, cell) for cell in pairs_to_hold(term)}
         else:
             size = len(term.levels)
             cells = [(i, i) for i in range(size)] + [(i, j) for i in range(size) for j in range(i + 1, size)]
