@@ -11,10 +11,12 @@ import pytest
 from scipy.optimize import minimize
 
 import consilience
+import exact_reml
 from consilience.base.errors import InputError
 from consilience.likelihood import climb_lanes
+from consilience.likelihood.batch import fit_batch
 from consilience.models import fit
-from consilience.records import Design, Effects, Fit, Inner, Intercept, Known, Slopes, Spec, Term
+from consilience.records import Design, Effects, Fit, Inner, Intercept, Known, Scale, Slopes, Spec, Term
 from consilience.records.fit import OPTIMUM_STATUS
 from engine_reference import dense_loglik, same
 from pathological_data import KINDS, case
@@ -348,3 +350,44 @@ def test_data_that_stopped_a_fit_with_an_error_of_linear_algebra(seed: int) -> N
 def test_a_relation_of_zeros_is_refused() -> None:
     with pytest.raises(InputError, match="is zero"):
         fitted(outcomes(1), (Known("outcome", np.zeros((2, 2)), ("x", "y")),))
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("p", [1, 2])
+def test_slope_and_curvature_of_one_variance_are_those_of_exact_arithmetic(reml: bool, p: int) -> None:
+    rng = np.random.default_rng(p)
+    y, v = rng.normal(0, 0.6, 12), rng.uniform(0.02, 0.3, 12)
+    x = np.column_stack([np.ones(12), rng.normal(size=12)])[:, :p]
+    at = 0.13
+    batch = fit_batch(y, v, x, method="REML" if reml else "ML", tau2=at)
+    h = 1e-8
+    up, down, here = (exact_reml.score(y, v, x, at + d, reml=reml) for d in (h, -h, 0))
+    w = 1 / (v + at)
+    inside = (w[:, None] * x) @ np.linalg.inv(x.T @ (w[:, None] * x)) @ (w[:, None] * x).T
+    projection = np.diag(w) - (inside if reml else 0.0)
+    information = 0.5 * np.trace(projection @ projection)
+    assert batch.slope[0] == pytest.approx(float(here) / np.sqrt(information), rel=1e-9)
+    assert batch.curvature[0] == pytest.approx(-float((up - down) / (2 * h)) / information, rel=1e-7)
+    found = fit(
+        Effects(y, v, np.arange(12).astype(str).astype(object)),
+        Spec.random_effects("REML" if reml else "ML", "z"),
+        design=Design(x, ("a", "b")[:p]),
+    )
+    assert found.optimum.curvature == 1.0
+    assert found.optimum.score < 1e-9
+
+
+def test_location_scale_fits_and_selection_models_tell_of_their_search() -> None:
+    rng = np.random.default_rng(4)
+    z = rng.normal(size=40)
+    v = rng.uniform(0.02, 0.2, 40)
+    effects = Effects(
+        rng.normal(0.2, np.sqrt(v + 0.05 * np.exp(z))), v, np.arange(40).astype(str).astype(object)
+    )
+    scale = Scale(np.column_stack([np.ones(40), z]), ("intercept", "z"))
+    spread = fit(effects, Spec((Intercept(("row",)),), "REML", "z", scale=scale)).optimum
+    selected = consilience.selection_model(effects).optimum
+    for optimum in (spread, selected):
+        assert 1 < optimum.reached <= optimum.starts
+        assert 0 < optimum.curvature <= 1
+        assert "a strict maximum" in optimum.search

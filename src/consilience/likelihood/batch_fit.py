@@ -61,6 +61,8 @@ class BatchFit:
     loglik_ml, loglik_reml : (F,) log-likelihoods at tau2 and these coefficients.
     saturated : (F,) log-likelihood of a coefficient per study and tau2 = 0 (for the deviance).
     score : (F,) log of y'PPy / tr P (ML: / sum w) at tau2: zero at an interior optimum, negative at tau2 = 0.
+    slope, curvature : (F,) derivative of the log-likelihood in tau2 in units of its standard deviation, and the negative
+        second derivative as a share of its expectation.
     steps, maxima : (F,) Newton steps and local maxima compared.
     """
 
@@ -81,6 +83,8 @@ class BatchFit:
     loglik_reml: np.ndarray
     saturated: np.ndarray
     score: np.ndarray
+    slope: np.ndarray
+    curvature: np.ndarray
     steps: np.ndarray
     maxima: np.ndarray
 
@@ -159,6 +163,13 @@ def _score(s: Solution) -> Parts:
         return {"score": np.log(s.at.square / (s.at.w_sum if s.method == "ML" else s.at.trace))}
 
 
+def _surface(s: Solution) -> Parts:
+    """With -d2l = y'PPPy - 1/2 tr PP, and 1/2 tr PP expected (ML: sums of w and w^2 in place of the traces)."""
+    one, two = (s.at.w_sum, s.at.w2_sum) if s.method == "ML" else (s.at.trace, s.at.trace2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {"slope": (s.at.square - one) / np.sqrt(2 * two), "curvature": 2 * s.at.cube / two - 1.0}
+
+
 def _log_likelihoods(s: Solution) -> Parts:
     """ML, REML and saturated log-likelihoods (F,) with all constants.
 
@@ -193,5 +204,6 @@ PARTS: dict[str, Callable[[Solution], Parts]] = {
     **dict.fromkeys(("coefficients", "covariance", "root", "q_tau"), _coefficients),
     **dict.fromkeys(("q", "typical_variance", "i2", "h2"), _heterogeneity),
     "score": _score,
+    **dict.fromkeys(("slope", "curvature"), _surface),
     **dict.fromkeys(("loglik_ml", "loglik_reml", "saturated"), _log_likelihoods),
 }

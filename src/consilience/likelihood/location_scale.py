@@ -14,13 +14,14 @@ from itertools import islice, product
 
 import numpy as np
 
+from .ending import LEVEL, least_curvature
 from .search import maximise
 from .weighted import At, Problem
 
 SHIFTS, SLOPES = (0.0, -2.0, 2.0), (0.0, -1.5, 1.5)
 MOST_STEPS, MOST_HALVINGS, MOST_STARTS = 300, 40, 60
 FLAT = 1e-10  # of the expected gain of a full step, in log-likelihood units
-LEVEL = 1e-9  # smallest over largest curvature, of orthogonal columns, that is more than rounding
+FLAT = 1e-9  # smallest over largest curvature, of orthogonal columns, that is more than rounding
 LOG_LIMIT = 60.0  # exp of it is zero or infinite for every purpose
 
 
@@ -29,7 +30,8 @@ class ScaleFit:
     """Coefficients (q,) of the variance, tau2 (k,), inverse observed information (q, q) or NaN, and the search.
 
     score : gain in log-likelihood that a full step would still bring; bound : a fitted variance is zero, or goes to zero (or infinity) with the log link;
-    flat : the likelihood does not change along some direction of alpha.
+    flat : the likelihood does not change along some direction of alpha; curvature : smallest eigenvalue of the observed
+    information scaled to a diagonal of one.
     """
 
     alpha: np.ndarray
@@ -38,9 +40,11 @@ class ScaleFit:
     loglik: float
     steps: int
     starts: int
+    reached: int
     score: float
     bound: bool
     flat: bool
+    curvature: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +114,8 @@ def fit_scale(problem: Problem, z: np.ndarray, *, link: str, reml: bool) -> Scal
     common = float(maximise(problem, reml=reml)[0][0])
     starts = _starts(surface, max(common, 1e-3 * float(np.median(problem.v))))
     ends = [_climb(surface, start) for start in starts]
-    alpha, steps, gain = max(ends, key=lambda end: surface.height(end[0]))
+    heights = np.array([surface.height(end[0]) for end in ends])
+    alpha, steps, gain = ends[int(heights.argmax())]
     _, _, observed = surface.derivatives(alpha)
     tau2 = surface.tau2(alpha)
     if link == "identity":
@@ -119,7 +124,7 @@ def fit_scale(problem: Problem, z: np.ndarray, *, link: str, reml: bool) -> Scal
         bound = bool(np.abs(surface.z @ alpha).max() > LOG_LIMIT)
     back = np.linalg.inv(r) * spread
     values = np.linalg.eigvalsh(observed)
-    flat = not bound and abs(values[0]) <= LEVEL * abs(values[-1])
+    flat = not bound and abs(values[0]) <= FLAT * abs(values[-1])
     covariance = np.full(observed.shape, np.nan)
     if not bound and not flat and values[0] > 0:
         covariance = back @ np.linalg.inv(observed) @ back.T
@@ -130,9 +135,11 @@ def fit_scale(problem: Problem, z: np.ndarray, *, link: str, reml: bool) -> Scal
         surface.height(alpha),
         steps,
         len(starts),
+        reached=int((heights > heights.max() - LEVEL).sum()),
         score=gain,
         bound=bound,
         flat=flat,
+        curvature=least_curvature(observed),
     )
 
 

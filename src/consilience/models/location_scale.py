@@ -27,6 +27,7 @@ from ..records import (
     Spec,
     TestResult,
 )
+from ..records.fit import OptimumStatus
 from .univariate import fit_univariate
 
 LINKS = ("log", "identity")
@@ -169,14 +170,15 @@ def _scale_test(coefficients: Coefficients, z: np.ndarray) -> TestResult:
 
 
 def _optimum(found: ScaleFit) -> Optimum:
+    ended = Optimum("converged", found.steps, found.score, found.starts, found.reached)
     if found.flat:
-        return Optimum("not-identified", found.steps, found.score, found.starts)
+        return replace(ended, status="not-identified")
     if found.bound:
         where = "is 0" if (found.tau2 == 0).any() else "goes to 0 or grows without end"
         limits = (f"the variance of some studies {where}",)
-        return Optimum("boundary", found.steps, 0.0, found.starts, limits=limits)
-    converged = found.score < 1e-6
-    return Optimum("converged" if converged else "stopped", found.steps, found.score, found.starts)
+        return replace(ended, status="boundary", score=0.0, limits=limits)
+    status: OptimumStatus = "converged" if found.score < 1e-6 else "stopped"
+    return replace(ended, status=status, curvature=found.curvature)
 
 
 def _notes(found: ScaleFit) -> tuple[Note, ...]:

@@ -116,10 +116,12 @@ def _optimum(batch: BatchFit, method: str, *, given: bool) -> Optimum:
         return Optimum("closed-form" if batch.df[0] > 0 or method == "EE" else "not-identified")
     tau2, steps = float(batch.tau2[0]), int(batch.steps[0])
     status: OptimumStatus = "converged" if tau2 > 0 else "boundary"
-    score = abs(float(batch.score[0])) if tau2 > 0 and method in ("ML", "REML") else 0.0
     limits = () if tau2 > 0 else ('the variance "row" is 0',)
     maxima = int(batch.maxima[0])
-    return Optimum(status, steps, score, maxima, maxima=maxima, limits=limits)
+    if tau2 == 0 or method not in ("ML", "REML"):
+        return Optimum(status, steps, 0.0, maxima, maxima=maxima, limits=limits)
+    score, curvature = abs(float(batch.slope[0])), float(np.sign(batch.curvature[0]))
+    return Optimum(status, steps, score, maxima, maxima=maxima, curvature=curvature)
 
 
 def _notes(batch: BatchFit, method: str, test: str) -> tuple[Note, ...]:

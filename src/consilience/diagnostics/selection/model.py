@@ -10,6 +10,7 @@ import numpy as np
 from ...base.distributions import chi2_sf, normal_isf, normal_sf
 from ...base.errors import InputError
 from ...base.linalg import group_codes, one_blas_thread
+from ...likelihood.ending import least_curvature
 from ...records import Coefficients, Effects, Fit, Note, Optimum, TestResult
 from ...records.fit import OptimumStatus
 from ...records.selection import (
@@ -238,7 +239,11 @@ def _optimum(setup: Setup, found: Found) -> Optimum:
         status = "stopped"
     elif not found.free[estimated].all():
         status = "boundary"
-    return Optimum(status, found.steps, found.score, found.starts)
+    moving = found.free & estimated
+    curvature = least_curvature(-found.hessian[np.ix_(moving, moving)])
+    return Optimum(
+        status, found.steps, found.score, found.starts, found.reached, found.maxima, curvature=curvature
+    )
 
 
 def _notes(setup: Setup, found: Found) -> list[Note]:

@@ -22,13 +22,14 @@ WIDER = (
     3.0,
     -1.0,
 )  # for smooth selection functions, each of whose starts is combined with each shift
+BESIDE = 0.02  # log-likelihood below a maximum at which a climb beside it was left, a tenth of a standard error away
 WITHOUT = 3  # starts of the model without heterogeneity, whose likelihood is easier
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
     """The best maximum: theta (P,), its likelihood, Hessian, scores (k, P) (None where effects are independent: nothing needs
-    them), free (P,); lanes that reached it; the log-likelihood with tau^2 = 0 (NaN where not asked for)."""
+    them), free (P,); climbs, and how many ended at it or beside it; the log-likelihood with tau^2 = 0 (NaN where not asked for)."""
 
     theta: np.ndarray
     loglik: float
@@ -38,6 +39,7 @@ class Found:
     score: float
     steps: int
     starts: int
+    reached: int
     maxima: int
     loglik_without_tau2: float
 
@@ -111,7 +113,6 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
     scores = None
     if setup.dependent:
         scores = evaluate(setup.problem, climbed.theta[best : best + 1]).scores(setup.problem.x)[0]
-    tops = loglik[:n][loglik[:n] > loglik[best] - 1e-6]
     ended = loglik[:n][climbed.score[:n] < 1e-5]
     return Found(
         theta=climbed.theta[best],
@@ -121,7 +122,8 @@ def search(setup: Setup, *, extra: np.ndarray | None = None) -> Found:
         free=climbed.free[best] & (setup.lower < setup.upper),
         score=float(climbed.score[best]),
         steps=int(climbed.steps[best]),
-        starts=max(len(tops), n),
+        starts=n,
+        reached=int((loglik[:n] > loglik[best] - BESIDE).sum()),
         maxima=len(set(np.round(ended, 4).tolist())),
         loglik_without_tau2=float(loglik[n:].max()) if compare else np.nan,
     )
