@@ -104,6 +104,15 @@ def test_reasons_stand_in_figures_and_tables():
     assert "coefficients" in text_twin(picture(found))
 
 
+def test_the_radial_note_names_the_scale_as_the_axes_do():
+    note = "\n".join(
+        label.text
+        for label in picture(radial(fit(data(5), Spec.random_effects()))).items
+        if hasattr(label, "text")
+    )
+    assert "pooled effect" in note and "generic" not in note
+
+
 def test_names_hide_nothing():
     rng = np.random.default_rng(1)
     points = [tuple(p) for p in rng.uniform(0, 200, (150, 2))]

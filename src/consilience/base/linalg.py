@@ -24,7 +24,9 @@ def _controller() -> Any:
 def one_blas_thread() -> Iterator[None]:
     """Run the body with one BLAS thread: threads cost 25 times on batches of small matrices, and a fixed
     number of threads keeps results bit-identical."""
-    if all(library.num_threads == 1 for library in _controller().lib_controllers if library.user_api == "blas"):
+    if all(
+        library.num_threads == 1 for library in _controller().lib_controllers if library.user_api == "blas"
+    ):
         yield  # setting what is set costs as much as a small model
         return
     with _controller().limit(limits=1, user_api="blas"):
