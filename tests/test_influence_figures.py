@@ -113,6 +113,13 @@ def test_the_radial_note_names_the_scale_as_the_axes_do():
     assert "pooled effect" in note and "generic" not in note
 
 
+def test_the_band_of_many_steps_is_said_to_be_that_of_the_steps():
+    few, many = (cumulative(fit(data(k), Spec.random_effects())) for k in (10, 60))
+    assert "Dashed and band: all effects" in text_twin(picture(few))
+    assert "Band: 95% interval of each step" in text_twin(picture(many))
+    assert "Dashed and band" not in text_twin(picture(many))
+
+
 def test_names_hide_nothing():
     rng = np.random.default_rng(1)
     points = [tuple(p) for p in rng.uniform(0, 200, (150, 2))]
