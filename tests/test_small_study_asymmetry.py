@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import consilience
 from consilience import asymmetry_test, fit
 from consilience.base.errors import InputError, OptionError
 from consilience.diagnostics.small_study import ASYMMETRY_TESTS, PREDICTORS, asymmetry_many
@@ -248,6 +249,7 @@ def test_equally_precise_studies_are_refused():
 def test_dependent_effects_need_a_test_for_them():
     message = refusal("dependent-effects", make_effects(15), test="egger")
     assert "45 effects in 15 studies" in message
+    assert "study_averages" in message and hasattr(consilience, "study_averages")
 
 
 def test_missing_columns_are_named():
