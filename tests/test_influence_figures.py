@@ -110,7 +110,8 @@ def test_the_radial_note_names_the_scale_as_the_axes_do():
         for label in picture(radial(fit(data(5), Spec.random_effects()))).items
         if hasattr(label, "text")
     )
-    assert "pooled effect" in note and "generic" not in note
+    assert "pooled effect" in note
+    assert "generic" not in note
 
 
 def test_the_band_of_many_steps_is_said_to_be_that_of_the_steps():
