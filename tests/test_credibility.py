@@ -11,6 +11,7 @@ import pytest
 
 import consilience
 from consilience.base.errors import InputError
+from consilience.base.format import interval, number
 from consilience.diagnostics import cumulative, influence
 from consilience.diagnostics.selection.model import selection_model
 from consilience.diagnostics.selection.worst_case import worst_case
@@ -72,6 +73,14 @@ def test_estimates_are_those_of_the_diagnostics(looked, primary):
     assert found["credibility/eta-5"].ci_low == biased.low[1]
     assert found["credibility/worst-case"].estimate == biased.worst.estimate
     assert {e.n_trials for e in found.values()} == {primary.estimate.n_trials}
+
+
+def test_the_chance_of_publication_has_the_limits_of_its_figure(looked):
+    curve = looked.records["selection"].curve
+    answer = next(q.answer for q in looked.questions if q.key == "credibility/selection")
+    shown = f"{number(curve.weight[-1])} {interval(curve.low[-1], curve.high[-1])} times as often"
+    assert shown in answer
+    assert curve.low[-1] > 0  # a ratio is never zero or less
 
 
 def test_an_average_of_trial_averages_is_near_the_primary_one(primary):

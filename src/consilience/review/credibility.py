@@ -252,12 +252,14 @@ def selection_check(case: Case) -> Found:
             reason = f"Not examined: {refused}"
     if reason:
         return _question("selection", title, reason, unavailable(key, label, reason)), {}
-    c, w = model.coefficients, model.weights
+    c = model.coefficients
     found = _of_coefficients(case, "selection", label, c)
-    chance = float(w.estimate[-1])
+    chance = float(model.weights.estimate[-1])
+    # limits on the scale of the logarithm, as in the figure: a symmetric interval of a ratio is cut off at zero
+    low, high = float(model.curve.low[-1]), float(model.curve.high[-1])
     answer = (
         f"By a model of selective publication, results that are not significant in the direction of benefit were published "
-        f"{number(chance)} {interval(float(w.ci_low[-1]), float(w.ci_high[-1]))} times as often as significant ones, and the "
+        f"{number(chance)} {interval(low, high)} times as often as significant ones, and the "
         f"average over published and unpublished results is {number(found.estimate)} {interval(found.ci_low, found.ci_high)}."
     )
     if model.test is not None:
