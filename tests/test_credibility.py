@@ -83,6 +83,12 @@ def test_the_chance_of_publication_has_the_limits_of_its_figure(looked):
     assert curve.low[-1] > 0  # a ratio is never zero or less
 
 
+def test_an_adjusted_average_with_few_degrees_of_freedom_says_so(looked):
+    for e in by_key(looked).values():
+        assert bool(e.trust) == (e.df < 4), e.key
+    assert by_key(looked)["credibility/pet-peese"].trust
+
+
 def test_an_average_of_trial_averages_is_near_the_primary_one(primary):
     averages = trial_averages(primary.model)
     assert averages.k == averages.n_studies == primary.estimate.n_trials

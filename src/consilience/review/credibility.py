@@ -20,7 +20,7 @@ from ..records.plan import CredibilityName
 from ..records.selection import WorstCase
 from . import calibration as calibrated
 from . import multiverse as many
-from .estimates import unavailable
+from .estimates import LOW_DF, LOW_DF_CAVEAT, unavailable
 from .load import Loaded
 from .sensitivity import Primary, Progress
 
@@ -95,6 +95,7 @@ def _estimate(
         n_effects=e.n_effects,
         n_people=e.n_people,
         n_unsized=e.n_unsized,
+        trust=LOW_DF_CAVEAT if df < LOW_DF else "",
     )
 
 
