@@ -192,6 +192,8 @@ def test_words_on_the_course_name_the_year_from_which_the_interval_excludes_zero
         (3.2, 6.0, "would have to be 3.2 times as likely"),
         (3.2, 6.0, "For the average itself it would take 6.0 times."),
         (np.inf, np.inf, "No amount of such bias would bring its interval to zero."),
+        (np.inf, np.inf, "the results that are not significant still average 0.09 alone."),
+        (1.0, 6.0, "In this working model the interval includes zero without any bias."),
     ],
 )
 def test_words_on_the_worst_case(looked, primary, s_limit, s_point, sentence):
@@ -202,7 +204,7 @@ def test_words_on_the_worst_case(looked, primary, s_limit, s_point, sentence):
 def test_an_interval_that_includes_zero_needs_no_bias(looked, primary):
     open_interval = replace(primary.estimate, ci_low=-0.1)
     text = worst_case_words(looked.records["worst-case"], open_interval, [])
-    assert "Its interval includes zero without any bias." in text
+    assert "The interval of the average includes zero without any bias." in text
     assert "would have to be" not in text
 
 

@@ -317,7 +317,9 @@ def worst_case_words(record: WorstCase, primary: Estimate, estimates: list[Estim
         )
     includes = primary.ci_low <= 0 <= primary.ci_high
     if includes:
-        parts.append("Its interval includes zero without any bias.")
+        parts.append("The interval of the average includes zero without any bias.")
+    elif record.s_value_limit <= 1:
+        parts.append("In this working model the interval includes zero without any bias.")
     elif np.isinf(record.s_value_limit):
         parts.append("No amount of such bias would bring its interval to zero.")
     else:
@@ -327,8 +329,8 @@ def worst_case_words(record: WorstCase, primary: Estimate, estimates: list[Estim
         )
     if np.isinf(record.s_value):
         parts.append(
-            "No amount of such bias would bring the average itself to zero: those results alone still average "
-            f"{number(record.worst.estimate)}."
+            "No amount of such bias would bring the average itself to zero: the results that are not significant still "
+            f"average {number(record.worst.estimate)} alone."
             if record.worst is not None
             else "No amount of it would bring the average itself to zero."
         )
