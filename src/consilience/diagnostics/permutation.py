@@ -98,12 +98,8 @@ def permutation_test(
     each = np.concatenate([part.each for part in parts])
     omnibus = np.concatenate([part.omnibus for part in parts])
     unit = np.ones(each.shape[1]) if statistic == "test" else observed.se[0]
-    p = p_values(
-        counts(each, observed.each[0], slack_of(observed.each[0], unit), alternative),
-        total,
-        every,
-        alternative,
-    )
+    slack = slack_of(observed.each[0], unit)
+    p = p_values(counts(each, observed.each[0], slack, alternative), total, every, alternative)
     joint = counts(omnibus[:, None], observed.omnibus, slack_of(observed.omnibus, 1.0), "greater")
     return PermutationTest(
         names=fit.coefficients.names,
