@@ -123,7 +123,7 @@ def test_too_few_trials_are_told_instead_of_numbers(review, primary):
     assert not few.records
     assert not any(e.available for q in few.questions for e in q.estimates)
     text = believed(few.questions).text
-    assert text.strip() == "Not examined: 14 trials, and 15 are needed."
+    assert text.strip() == "What unpublished results would do was not examined: 14 trials, and 15 are needed."
 
 
 def test_the_protocol_chooses_and_nothing_is_asked_of_no_answer(review, primary):
