@@ -118,6 +118,7 @@ def test_the_band_of_many_steps_is_said_to_be_that_of_the_steps():
     few, many = (cumulative(fit(data(k), Spec.random_effects())) for k in (10, 60))
     assert "Dashed and band: all effects" in text_twin(picture(few))
     assert "Band: 95% interval of each step" in text_twin(picture(many))
+    assert "year" in text_twin(picture(many)).splitlines()[1]
     assert "Dashed and band" not in text_twin(picture(many))
 
 

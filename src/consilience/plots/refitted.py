@@ -203,15 +203,29 @@ def _extremes(record: Refitted, order: np.ndarray) -> list[int]:
 
 
 def _twin(record: Refitted, title: str, notes: tuple[str, ...]) -> Table:
+    ordered = isinstance(record, Cumulative) and record.order != "precision"
+    values = record.value if isinstance(record, Cumulative) and ordered else ("",) * record.n
     columns = (
         TableColumn("label", "Added" if isinstance(record, Cumulative) else "Left out"),
+        *(
+            (TableColumn("value", record.order, "right"),)
+            if isinstance(record, Cumulative) and ordered
+            else ()
+        ),
         TableColumn("k", "Effects", "right", 0),
         TableColumn("estimate", "Estimate [CI]", "right"),
         TableColumn("tau2", "tau2", "right", 3),
         TableColumn("reason", "Remark"),
     )
     rows = tuple(
-        (record.label[i], int(record.k[i]), _text(record, i), float(record.tau2[i]), record.reason[i])
+        (
+            record.label[i],
+            *((values[i],) if ordered else ()),
+            int(record.k[i]),
+            _text(record, i),
+            float(record.tau2[i]),
+            record.reason[i],
+        )
         for i in range(record.n)
     )
     return Table("refitted-twin", title, columns, rows, notes=notes)
