@@ -134,6 +134,12 @@ def test_few_subsets_are_divided_into_fewer_clusters() -> None:
     assert set(found.bic) == {1, 2, 3}  # 31 subsets
 
 
+def test_clusters_of_an_ordinary_review_are_said_to_be_usual() -> None:
+    found = gosh_clusters(gosh(model(8)), rng=np.random.default_rng(1))
+    assert len(found.clusters) > 1  # though no study is odd
+    assert "also where no study is odd" in " ".join(str(found).split())
+
+
 def test_what_is_refused() -> None:
     whole = model(12)
     with pytest.raises(InputError, match="needs a generator") as error:
