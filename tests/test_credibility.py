@@ -83,6 +83,12 @@ def test_the_chance_of_publication_has_the_limits_of_its_figure(looked):
     assert curve.low[-1] > 0  # a ratio is never zero or less
 
 
+def test_the_selection_model_of_dependent_effects_says_that_its_limits_can_be_too_narrow(looked):
+    question = next(q for q in looked.questions if q.key == "credibility/selection")
+    assert "selection_bootstrap" in question.notes[-1]
+    assert hasattr(consilience, "selection_bootstrap")
+
+
 def test_an_adjusted_average_with_few_degrees_of_freedom_says_so(looked):
     for e in by_key(looked).values():
         assert bool(e.trust) == (e.df < 4), e.key

@@ -31,6 +31,7 @@ SIMULATED_ROWS, FEWEST_REPLICATES = 500_000, 100
 SPECIFIED_ROWS, FEWEST_SPECIFICATIONS = 750_000, 100
 HALF, FIFTH = 2.0, 5.0  # how many times likelier a significant result is published
 SHOWN_NAMES = 5
+FEW_CLUSTERS = "These limits take the normal distribution and can be too narrow with few trials; selection_bootstrap draws whole trials anew."
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,6 +270,8 @@ def selection_check(case: Case) -> Found:
             f" There is {sign} sign of selection (likelihood ratio p {equals(p_value(model.test.p_value))})."
         )
     notes = tuple(dict.fromkeys(n.message for n in model.notes))
+    if model.covariance_kind == "cluster-robust":
+        notes += (FEW_CLUSTERS,)
     return _question("selection", title, answer, found, notes=notes), {"selection": model}
 
 
