@@ -11,6 +11,7 @@ import pytest
 
 import consilience
 from consilience.base.errors import InputError
+from consilience.base.format import interval, number
 from consilience.diagnostics import cumulative, influence
 from consilience.diagnostics.selection.model import selection_model
 from consilience.diagnostics.selection.worst_case import worst_case
@@ -74,6 +75,26 @@ def test_estimates_are_those_of_the_diagnostics(looked, primary):
     assert {e.n_trials for e in found.values()} == {primary.estimate.n_trials}
 
 
+def test_the_chance_of_publication_has_the_limits_of_its_figure(looked):
+    curve = looked.records["selection"].curve
+    answer = next(q.answer for q in looked.questions if q.key == "credibility/selection")
+    shown = f"{number(curve.weight[-1])} {interval(curve.low[-1], curve.high[-1])} times as often"
+    assert shown in answer
+    assert curve.low[-1] > 0  # a ratio is never zero or less
+
+
+def test_the_selection_model_of_dependent_effects_says_that_its_limits_can_be_too_narrow(looked):
+    question = next(q for q in looked.questions if q.key == "credibility/selection")
+    assert "selection_bootstrap" in question.notes[-1]
+    assert hasattr(consilience, "selection_bootstrap")
+
+
+def test_an_adjusted_average_with_few_degrees_of_freedom_says_so(looked):
+    for e in by_key(looked).values():
+        assert bool(e.trust) == (e.df < 4), e.key
+    assert by_key(looked)["credibility/pet-peese"].trust
+
+
 def test_an_average_of_trial_averages_is_near_the_primary_one(primary):
     averages = trial_averages(primary.model)
     assert averages.k == averages.n_studies == primary.estimate.n_trials
@@ -108,7 +129,7 @@ def test_too_few_trials_are_told_instead_of_numbers(review, primary):
     assert not few.records
     assert not any(e.available for q in few.questions for e in q.estimates)
     text = believed(few.questions).text
-    assert text.strip() == "Not examined: 14 trials, and 15 are needed."
+    assert text.strip() == "What unpublished results would do was not examined: 14 trials, and 15 are needed."
 
 
 def test_the_protocol_chooses_and_nothing_is_asked_of_no_answer(review, primary):
@@ -177,6 +198,8 @@ def test_words_on_the_course_name_the_year_from_which_the_interval_excludes_zero
         (3.2, 6.0, "would have to be 3.2 times as likely"),
         (3.2, 6.0, "For the average itself it would take 6.0 times."),
         (np.inf, np.inf, "No amount of such bias would bring its interval to zero."),
+        (np.inf, np.inf, "the results that are not significant still average 0.09 alone."),
+        (1.0, 6.0, "In this working model the interval includes zero without any bias."),
     ],
 )
 def test_words_on_the_worst_case(looked, primary, s_limit, s_point, sentence):
@@ -187,7 +210,7 @@ def test_words_on_the_worst_case(looked, primary, s_limit, s_point, sentence):
 def test_an_interval_that_includes_zero_needs_no_bias(looked, primary):
     open_interval = replace(primary.estimate, ci_low=-0.1)
     text = worst_case_words(looked.records["worst-case"], open_interval, [])
-    assert "Its interval includes zero without any bias." in text
+    assert "The interval of the average includes zero without any bias." in text
     assert "would have to be" not in text
 
 

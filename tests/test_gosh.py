@@ -129,6 +129,17 @@ def test_many_subsets_are_kept_in_single_precision() -> None:
     assert found.estimate.dtype == np.float32
 
 
+def test_few_subsets_are_divided_into_fewer_clusters() -> None:
+    found = gosh_clusters(gosh(model(5)), rng=np.random.default_rng(1))
+    assert set(found.bic) == {1, 2, 3}  # 31 subsets
+
+
+def test_clusters_of_an_ordinary_review_are_said_to_be_usual() -> None:
+    found = gosh_clusters(gosh(model(8)), rng=np.random.default_rng(1))
+    assert len(found.clusters) > 1  # though no study is odd
+    assert "also where no study is odd" in " ".join(str(found).split())
+
+
 def test_what_is_refused() -> None:
     whole = model(12)
     with pytest.raises(InputError, match="needs a generator") as error:
@@ -141,6 +152,9 @@ def test_what_is_refused() -> None:
     with pytest.raises(InputError) as error:
         gosh_clusters(found, clusters=3, rng=np.random.default_rng(1))
     assert error.value.code == "clusters"
+    assert str(error.value).startswith(
+        "7 subsets cannot be divided into 3 clusters: there must be at least one"
+    )
     with pytest.raises(OptionError):
         highlight(found, "study 99")
     with pytest.raises(InputError):

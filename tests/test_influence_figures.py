@@ -104,6 +104,24 @@ def test_reasons_stand_in_figures_and_tables():
     assert "coefficients" in text_twin(picture(found))
 
 
+def test_the_radial_note_names_the_scale_as_the_axes_do():
+    note = "\n".join(
+        label.text
+        for label in picture(radial(fit(data(5), Spec.random_effects()))).items
+        if hasattr(label, "text")
+    )
+    assert "pooled effect" in note
+    assert "generic" not in note
+
+
+def test_the_band_of_many_steps_is_said_to_be_that_of_the_steps():
+    few, many = (cumulative(fit(data(k), Spec.random_effects())) for k in (10, 60))
+    assert "Dashed and band: all effects" in text_twin(picture(few))
+    assert "Band: 95% interval of each step" in text_twin(picture(many))
+    assert "year" in text_twin(picture(many)).splitlines()[1]
+    assert "Dashed and band" not in text_twin(picture(many))
+
+
 def test_names_hide_nothing():
     rng = np.random.default_rng(1)
     points = [tuple(p) for p in rng.uniform(0, 200, (150, 2))]

@@ -246,3 +246,10 @@ def test_type_one_error_and_coverage() -> None:
     print(f"type I error {rejected / n:.3f}, coverage {covered / n:.3f} of {n}")
     assert abs(rejected / n - 0.05) < 4 * np.sqrt(0.05 * 0.95 / n)
     assert abs(covered / n - 0.95) < 4 * np.sqrt(0.05 * 0.95 / n)
+
+
+def test_equal_effects_have_the_most_extreme_statistic_there_is() -> None:
+    alike = Effects(np.full(8, 0.3), np.linspace(0.02, 0.2, 8), np.arange(8).astype(str).astype(object))
+    found = permutation_test(fit(alike, Spec.random_effects()), exact=True)
+    assert np.isinf(found.observed[0])
+    assert found.p_value[0] == 2 / 256  # only the sign of all at once is as extreme

@@ -211,6 +211,12 @@ ADDED = {
         "protocol-value",
         '[[decisions]] number 1, reason is "", but it must be not empty.',
     ),
+    "unknown key like no other": (
+        "[credibility]\nfoo = 1\n",
+        1,
+        "protocol-unknown-key",
+        '[credibility] has no key "foo". Allowed: "run" and "replicates".',
+    ),
     "moderator twice": (
         '[[moderators]]\ncolumn = "year"\n[[moderators]]\ncolumn = "year"\n',
         2,

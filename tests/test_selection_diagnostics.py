@@ -178,6 +178,14 @@ def test_p_uniform_star_is_the_conditional_likelihood() -> None:
     assert (stats.norm.logpdf(E.y, star.estimate.estimate, root) - side).sum() == pytest.approx(star.loglik)
 
 
+@pytest.mark.parametrize(("n", "words"), [(1, "there is 1."), (3, "there are 3.")])
+def test_a_z_curve_of_few_significant_results_is_refused(n: int, words: str) -> None:
+    z = np.where(np.arange(20) < n, 3.0, 1.0)
+    with pytest.raises(InputError, match="at least 10 significant results") as error:
+        z_curve(effects_of(z, np.ones(20)), rng=np.random.default_rng(1))
+    assert words in str(error.value)
+
+
 def test_z_curve_recovers_known_power() -> None:
     rng = np.random.default_rng(5)
     z = np.abs(rng.normal(np.repeat([1.0, 3.0], [1500, 1500])))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import consilience
 from consilience import asymmetry_test, fit
 from consilience.base.errors import InputError, OptionError
 from consilience.diagnostics.small_study import ASYMMETRY_TESTS, PREDICTORS, asymmetry_many
@@ -245,9 +246,16 @@ def test_equally_precise_studies_are_refused():
     refusal("too-few-studies", e.take(np.arange(2)), force=True)
 
 
+def test_equal_effects_have_no_ranks():
+    alike = Effects(np.full(12, 0.3), np.linspace(0.02, 0.2, 12), np.arange(12).astype(str).astype(object))
+    assert "do not vary" in refusal("no-spread-in-precision", alike, test="begg")
+
+
 def test_dependent_effects_need_a_test_for_them():
     message = refusal("dependent-effects", make_effects(15), test="egger")
     assert "45 effects in 15 studies" in message
+    assert "study_averages" in message
+    assert hasattr(consilience, "study_averages")
 
 
 def test_missing_columns_are_named():

@@ -290,6 +290,16 @@ def test_excess_significance_against_metafor():
     assert random.p_exact == pytest.approx(0.5840585, abs=2e-4)
 
 
+def test_excess_significance_where_every_study_has_full_power():
+    found = excess_significance(
+        Effects(np.full(5, 3.0), np.full(5, 1e-4), np.array(list("abcde"), dtype=object))
+    )
+    assert (found.observed, found.expected) == (5, 5.0)
+    assert np.isnan([found.chi2, found.p_chi2, found.psst_z, found.psst_p]).all()
+    assert found.p_exact == found.p_binomial == 1.0
+    assert str(found)
+
+
 def test_power_of_the_studies_for_the_sunset_funnel():
     e = effects(21)
     found = study_power(e)

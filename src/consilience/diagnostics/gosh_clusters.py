@@ -15,10 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.format import plural
 from ..records import Gosh, GoshClusters, SubsetCluster
 from .arrangements import seed_of
 
 SAMPLE, MOST_CLUSTERS, STARTS, STEPS = 20_000, 4, 3, 200
+LEAST_SUBSETS = 10  # a cluster
 SOFTEST = 1e-4  # least eigenvalue of a cluster's covariance, so that none shrinks to a point
 SETTLED = 1e-7  # relative gain of the log-likelihood at which a fit is done
 
@@ -38,16 +40,22 @@ def gosh_clusters(record: Gosh, *, clusters: int | None = None, rng: np.random.G
 
     Parameters
     ----------
-    clusters : how many; None = 1 to 4, the number with the smallest Bayesian information criterion.
+    clusters : how many; None = 1 to 4 (no more than a tenth of the subsets), the number with the smallest
+        Bayesian information criterion.
     rng : source of randomness (which 20,000 subsets the mixture is fitted to if there are more, and where it starts).
 
     Raises InputError ``clusters`` for fewer than 1, or too few subsets.
     """
     usable = np.flatnonzero(np.isfinite(record.estimate) & np.isfinite(record.i2))
-    wanted = range(1, MOST_CLUSTERS + 1) if clusters is None else range(clusters, clusters + 1)
-    if wanted[0] < 1 or len(usable) < 10 * wanted[-1]:
+    most = len(usable) // LEAST_SUBSETS
+    wanted = (
+        range(1, min(MOST_CLUSTERS, max(most, 1)) + 1) if clusters is None else range(clusters, clusters + 1)
+    )
+    if not 1 <= wanted[-1] <= most:
         raise InputError(
-            f"{len(usable)} subsets cannot be divided into {wanted[-1]} clusters.", code="clusters"
+            f"{len(usable)} subsets cannot be divided into {plural(wanted[-1], 'cluster')}: there must be at least one, "
+            f"and {LEAST_SUBSETS} subsets for each.",
+            code="clusters",
         )
     seed = seed_of(rng)
     plane = (record.estimate, record.i2)

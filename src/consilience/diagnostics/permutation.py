@@ -98,9 +98,9 @@ def permutation_test(
     each = np.concatenate([part.each for part in parts])
     omnibus = np.concatenate([part.omnibus for part in parts])
     unit = np.ones(each.shape[1]) if statistic == "test" else observed.se[0]
-    slack = TIES * np.maximum(np.abs(observed.each[0]), unit)
+    slack = slack_of(observed.each[0], unit)
     p = p_values(counts(each, observed.each[0], slack, alternative), total, every, alternative)
-    joint = counts(omnibus[:, None], observed.omnibus, TIES * np.maximum(observed.omnibus, 1.0), "greater")
+    joint = counts(omnibus[:, None], observed.omnibus, slack_of(observed.omnibus, 1.0), "greater")
     return PermutationTest(
         names=fit.coefficients.names,
         observed=observed.each[0],
@@ -179,6 +179,11 @@ def _omnibus(fit: Fit, estimate: np.ndarray, covariance: np.ndarray) -> np.ndarr
     solved = np.linalg.solve(inner[usable], gap[usable][..., None])[..., 0]
     result[usable] = (gap[usable] * solved).sum(axis=1) / len(tested)
     return result
+
+
+def slack_of(observed: np.ndarray, unit: np.ndarray | float) -> np.ndarray:
+    """By how much a statistic may fall short and still count as equal; an infinite one is equal to itself only."""
+    return np.where(np.isfinite(observed), TIES * np.maximum(np.abs(observed), unit), 0.0)
 
 
 def counts(values: np.ndarray, observed: np.ndarray, slack: np.ndarray, alternative: str) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..base.format import count, number
 from ..records import Gosh, GoshClusters, SubsetCluster, Table, TableColumn
+from ..records.gosh import CLUSTERS_CAVEAT
 from ..records.table import Cell
 from .axis import SMALL
 from .layout import Item, Label, Layout, Line, Shape, rectangle
@@ -190,7 +191,7 @@ def driving_studies(record: GoshClusters) -> Layout:
     note = (
         "Bars: share of a cluster's subsets that hold the study, less the share of the other subsets that do."
     )
-    foot, height = footnotes([note], top + (len(studies) - 1) * ROW + 12, width)
+    foot, height = footnotes([note, CLUSTERS_CAVEAT], top + (len(studies) - 1) * ROW + 12, width)
     lead = record.clusters[-1].studies[0]
     alt = f"{len(record.clusters)} clusters of subsets; the last is set apart most by {lead}."
     title = "Studies that set the clusters of subsets apart"

@@ -103,6 +103,16 @@ def _notes(record: Refitted) -> tuple[str, ...]:
     return (*notes, record.rule) if isinstance(record, Cumulative) else notes
 
 
+def _step_notes(record: Cumulative) -> tuple[str, ...]:
+    """Where the band is that of the steps and not of all effects."""
+    j, level = record.focus, f"{100 * record.level:g}%"
+    whole = f"{number(record.whole[j])} {interval(record.whole_low[j], record.whole_high[j])}"
+    return (
+        f"Dashed: all effects {whole}. Band: {level} interval of each step, {record.method}.",
+        record.rule,
+    )
+
+
 def _alt(record: Refitted, title: str) -> str:
     values = record.estimate[_shown(record), record.focus]
     span = f"from {number(values.min())} to {number(values.max())}" if len(values) else "none available"
@@ -115,6 +125,7 @@ def _run(record: Refitted, order: np.ndarray, key: str, titles: tuple[str, str])
     j, shown = record.focus, _shown(record)
     y, low, high = (a[order, j] for a in (record.estimate, record.ci_low, record.ci_high))
     whole, added = float(record.whole[j]), isinstance(record, Cumulative)
+    notes = _step_notes(record) if isinstance(record, Cumulative) else _run_notes(record)
     bottom_value, top_value = (
         axis_range(y, low, high, always=[0.0, whole]) if added else axis_range(y, y, y, always=[whole])
     )
@@ -134,10 +145,9 @@ def _run(record: Refitted, order: np.ndarray, key: str, titles: tuple[str, str])
     line = [(plane.x.at(float(i)), plane.y.at(whole)) for i in range(len(order) + 2)]
     items += place_names(at, names, _extremes(record, order), area=area, avoid=line)
     width = LEFT + WIDTH + MARGIN + 10
-    notes = _notes(record) if added else _run_notes(record)
     foot, end = footnotes(notes, plane.bottom + 27, width)
     alt = _alt(record, titles[0])
-    return Layout(key, titles[0], alt, width, end, (*items, *foot), _twin(record, titles[0]))
+    return Layout(key, titles[0], alt, width, end, (*items, *foot), _twin(record, titles[0], notes))
 
 
 def _band(plane: Plane, low: np.ndarray, high: np.ndarray) -> list[Item]:
@@ -192,16 +202,30 @@ def _extremes(record: Refitted, order: np.ndarray) -> list[int]:
     return [int(i) for i in places[away][: 2 * NAMED]]
 
 
-def _twin(record: Refitted, title: str) -> Table:
+def _twin(record: Refitted, title: str, notes: tuple[str, ...]) -> Table:
+    ordered = isinstance(record, Cumulative) and record.order != "precision"
+    values = record.value if isinstance(record, Cumulative) and ordered else ("",) * record.n
     columns = (
         TableColumn("label", "Added" if isinstance(record, Cumulative) else "Left out"),
+        *(
+            (TableColumn("value", record.order, "right"),)
+            if isinstance(record, Cumulative) and ordered
+            else ()
+        ),
         TableColumn("k", "Effects", "right", 0),
         TableColumn("estimate", "Estimate [CI]", "right"),
         TableColumn("tau2", "tau2", "right", 3),
         TableColumn("reason", "Remark"),
     )
     rows = tuple(
-        (record.label[i], int(record.k[i]), _text(record, i), float(record.tau2[i]), record.reason[i])
+        (
+            record.label[i],
+            *((values[i],) if ordered else ()),
+            int(record.k[i]),
+            _text(record, i),
+            float(record.tau2[i]),
+            record.reason[i],
+        )
         for i in range(record.n)
     )
-    return Table("refitted-twin", title, columns, rows, notes=_notes(record))
+    return Table("refitted-twin", title, columns, rows, notes=notes)

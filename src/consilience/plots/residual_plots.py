@@ -13,7 +13,7 @@ from .layout import Circle, Item, Layout, Line, Point, Shape, marker
 from .names import place_names
 from .panel import lay_out
 from .panel_records import Panel, PanelColumn, PanelRow
-from .plane import LEFT, MARGIN, Plane, axes, footnotes
+from .plane import LEFT, MARGIN, Plane, axes, footnotes, measure_title
 from .scale import Scale
 
 WIDTH, HEIGHT = 400.0, 290.0
@@ -124,7 +124,7 @@ def radial_plot(record: Radial) -> Layout:
     items += place_names(points, record.label, order, area=_area(plane))
     pooled = f"{number(record.slope)} {interval(record.ci_low, record.ci_high)}"
     notes = [
-        f"Dashed: pooled {record.measure} {pooled}, the slope. Band: \u00b1{number(record.z)} around it; "
+        f"Dashed: pooled {measure_title(record.measure)} {pooled}, the slope. Band: \u00b1{number(record.z)} around it; "
         f"{plural(int(outside.sum()), 'effect')} outside it (diamonds)."
     ]
     alt = f"Radial plot of {plural(len(record.label), 'effect')}; pooled {pooled}; {int(outside.sum())} outside the band."

@@ -65,6 +65,9 @@ class SubsetCluster:
     difference: np.ndarray
 
 
+CLUSTERS_CAVEAT = "Subsets overlap and I² piles up at zero: several clusters are found in most reviews, also where no study is odd."
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class GoshClusters(Shown):
     """Clusters of the subsets in the plane of estimate and I^2, ascending by estimate.

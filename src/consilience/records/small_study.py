@@ -213,6 +213,7 @@ class ExcessSignificance(Shown):
     observed, expected : significant studies; power : (k,) of each for `effect` (with `tau2`).
     p_exact, p_binomial, p_chi2 : one-sided p of "no excess" (Poisson-binomial, binomial, chi-squared with 1 df).
     psst_z, psst_p : proportion of statistical significance test; tess_z, tess_p : excess beyond 5 percentage points.
+    chi2 and psst are NaN where every power is 1.
     """
 
     observed: int

@@ -37,7 +37,12 @@ def unpublished(question: Question) -> list[Phrase]:
     """The question's answer with the average under half-published results bound to its number."""
     half = next((e for e in question.estimates if e.key.endswith("/eta-2") and e.available), None)
     if half is None:
-        return [question.answer]
+        start, found, why = question.answer.partition("Not examined: ")
+        return [
+            f"What unpublished results would do was not examined: {why}"
+            if found and not start
+            else question.answer
+        ]
     shown = number(half.estimate)
     before, found, after = question.answer.partition(f"the average would be {shown}")
     if not found:

@@ -20,7 +20,7 @@ from ..records.plan import CredibilityName
 from ..records.selection import WorstCase
 from . import calibration as calibrated
 from . import multiverse as many
-from .estimates import unavailable
+from .estimates import LOW_DF, LOW_DF_CAVEAT, unavailable
 from .load import Loaded
 from .sensitivity import Primary, Progress
 
@@ -31,6 +31,7 @@ SIMULATED_ROWS, FEWEST_REPLICATES = 500_000, 100
 SPECIFIED_ROWS, FEWEST_SPECIFICATIONS = 750_000, 100
 HALF, FIFTH = 2.0, 5.0  # how many times likelier a significant result is published
 SHOWN_NAMES = 5
+FEW_CLUSTERS = "These limits take the normal distribution and can be too narrow with few trials; selection_bootstrap draws whole trials anew."
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,7 @@ def _estimate(
         n_effects=e.n_effects,
         n_people=e.n_people,
         n_unsized=e.n_unsized,
+        trust=LOW_DF_CAVEAT if df < LOW_DF else "",
     )
 
 
@@ -252,12 +254,14 @@ def selection_check(case: Case) -> Found:
             reason = f"Not examined: {refused}"
     if reason:
         return _question("selection", title, reason, unavailable(key, label, reason)), {}
-    c, w = model.coefficients, model.weights
+    c = model.coefficients
     found = _of_coefficients(case, "selection", label, c)
-    chance = float(w.estimate[-1])
+    chance = float(model.weights.estimate[-1])
+    # limits on the scale of the logarithm, as in the figure: a symmetric interval of a ratio is cut off at zero
+    low, high = float(model.curve.low[-1]), float(model.curve.high[-1])
     answer = (
         f"By a model of selective publication, results that are not significant in the direction of benefit were published "
-        f"{number(chance)} {interval(float(w.ci_low[-1]), float(w.ci_high[-1]))} times as often as significant ones, and the "
+        f"{number(chance)} {interval(low, high)} times as often as significant ones, and the "
         f"average over published and unpublished results is {number(found.estimate)} {interval(found.ci_low, found.ci_high)}."
     )
     if model.test is not None:
@@ -266,6 +270,8 @@ def selection_check(case: Case) -> Found:
             f" There is {sign} sign of selection (likelihood ratio p {equals(p_value(model.test.p_value))})."
         )
     notes = tuple(dict.fromkeys(n.message for n in model.notes))
+    if model.covariance_kind == "cluster-robust":
+        notes += (FEW_CLUSTERS,)
     return _question("selection", title, answer, found, notes=notes), {"selection": model}
 
 
@@ -314,7 +320,9 @@ def worst_case_words(record: WorstCase, primary: Estimate, estimates: list[Estim
         )
     includes = primary.ci_low <= 0 <= primary.ci_high
     if includes:
-        parts.append("Its interval includes zero without any bias.")
+        parts.append("The interval of the average includes zero without any bias.")
+    elif record.s_value_limit <= 1:
+        parts.append("In this working model the interval includes zero without any bias.")
     elif np.isinf(record.s_value_limit):
         parts.append("No amount of such bias would bring its interval to zero.")
     else:
@@ -324,8 +332,8 @@ def worst_case_words(record: WorstCase, primary: Estimate, estimates: list[Estim
         )
     if np.isinf(record.s_value):
         parts.append(
-            "No amount of such bias would bring the average itself to zero: those results alone still average "
-            f"{number(record.worst.estimate)}."
+            "No amount of such bias would bring the average itself to zero: the results that are not significant still "
+            f"average {number(record.worst.estimate)} alone."
             if record.worst is not None
             else "No amount of it would bring the average itself to zero."
         )

@@ -108,6 +108,9 @@ def _unknown(path: Path, raw: Mapping[str, Any]) -> str:
     owners = [name for name in ProtocolModel.model_fields if key in _keys(_model_at((name,)))]
     if "Did you mean" not in sentence and owners:
         sentence += f"It belongs under [{owners[0]}]."
+    elif "Did you mean" not in sentence and len(path) > 1 and known:
+        listed = joined([f'"{name}"' for name in known], "and")
+        sentence += f"Allowed: {listed}."
     return sentence.strip()
 
 

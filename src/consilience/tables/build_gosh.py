@@ -8,6 +8,7 @@ import numpy as np
 
 from ..base.format import count, number, plural
 from ..records import Gosh, GoshClusters, Table, TableColumn
+from ..records.gosh import CLUSTERS_CAVEAT
 from ..records.table import Cell
 from .show import WIDTH, show
 from .text import to_text
@@ -87,6 +88,7 @@ def clusters_table(record: GoshClusters) -> Table:
             + ", ".join(f"{c}: {number(b, 0)}" for c, b in record.bic.items())
             + "."
         )
+    notes += [CLUSTERS_CAVEAT] if len(record.clusters) > 1 else []
     return Table("gosh-clusters", "Clusters of subsets", columns, tuple(rows), notes=tuple(notes))
 
 

@@ -89,7 +89,8 @@ def _significant(z: np.ndarray, cut: float) -> tuple[np.ndarray, int]:
     inside, extreme = z[(z > cut) & (z <= HIGHEST)], int(np.sum(z > HIGHEST))
     if len(inside) + extreme < FEWEST:
         raise InputError(
-            f"{len(inside) + extreme} results are significant; a z-curve needs at least {FEWEST}.",
+            f"A z-curve needs at least {FEWEST} significant results; there {'is' if len(inside) + extreme == 1 else 'are'} "
+            f"{len(inside) + extreme}.",
             code="too-few-effects",
             advice="Use a selection model or p-uniform*.",
         )

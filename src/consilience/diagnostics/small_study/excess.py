@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import numpy as np
 
 from ...base.distributions import normal_cdf, normal_isf, normal_sf
@@ -40,10 +42,10 @@ def excess_significance(
     power = power_of(question.effects.v, mean, between, alpha=alpha)
     significant = is_significant(question.effects, alpha)
     observed, expected, k = int(significant.sum()), float(power.sum()), len(power)
-    spread = expected * (k - expected) / k
-    chi2 = (observed - expected) ** 2 / spread
+    spread = expected * (k - expected) / k  # nothing varies where every power is 1
+    chi2 = (observed - expected) ** 2 / spread if spread > 0 else nan
     share = expected / k
-    psst = (observed - expected) / k / np.sqrt(share * (1 - share) / k)
+    psst = (observed - expected) / k / np.sqrt(share * (1 - share) / k) if spread > 0 else nan
     tess = ((observed - expected) / k - alpha) / np.sqrt(alpha * (1 - alpha) / k)
     return ExcessSignificance(
         observed=observed,

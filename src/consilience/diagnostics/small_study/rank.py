@@ -14,6 +14,7 @@ from ...base.distributions import normal_sf
 
 EXACT_BELOW = 50  # studies up to which the exact distribution is used where nothing is tied
 CHUNK = 2_000_000  # pairs held in memory at once
+ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +29,14 @@ class Ranks:
 
     @property
     def z(self) -> np.ndarray:
-        return np.asarray(self.s / self.se)
+        with np.errstate(invalid="ignore"):  # all ranks tied
+            return np.asarray(self.s / self.se)
 
     def p_normal(self, *, continuity: bool = False) -> np.ndarray:
         """(F,) two-sided, by the normal approximation; `continuity` takes 1 off |S|."""
         size = np.maximum(np.abs(self.s) - 1, 0.0) if continuity else np.abs(self.s)
-        return np.asarray(2 * normal_sf(size / self.se))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(2 * normal_sf(size / self.se))
 
     def p_value(self, *, exact: bool = True) -> np.ndarray:
         """(F,) exact where nothing is tied and there are fewer than 50 studies (unless told not to), else normal."""
@@ -109,4 +112,8 @@ def standardised_deviates(y: np.ndarray, v: np.ndarray) -> np.ndarray:
         w = 1 / v
         total = w.sum(axis=1, keepdims=True)
         mean = (w * np.where(np.isinf(v), 0.0, y)).sum(axis=1, keepdims=True) / total
-        return np.where(np.isinf(v), np.nan, (y - mean) / np.sqrt(v - 1 / total))
+        gap = y - mean
+        gap = np.where(
+            np.abs(gap) > ROUNDING * np.abs(y), gap, 0.0
+        )  # equal effects are tied, not ranked by rounding
+        return np.where(np.isinf(v), np.nan, gap / np.sqrt(v - 1 / total))

@@ -104,7 +104,7 @@ class Question:
                 f"{what} needs one independent effect per study; there are {self.effects.k} effects in "
                 f"{self.effects.n_studies} studies.",
                 code="dependent-effects",
-                advice="Average the effects of each study first (aggregate), or use a method for dependent effects.",
+                advice="Average the effects of each study first (study_averages of a fit), or use a method for dependent effects.",
             )
 
 
