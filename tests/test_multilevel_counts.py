@@ -1,0 +1,44 @@
+"""What is counted in a multilevel fit: parameters of the likelihood, and degrees of freedom by containment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from consilience import (
+    Effects,
+    Inner,
+    Intercept,
+    Known,
+    Spec,
+    design_matrix,
+    fit,
+    likelihood_ratio_test,
+)
+from consilience.base.errors import InputError
+
+Y = np.array([0.1, 0.5, -0.2, 0.9, 0.4, 1.1, 0.3, -0.4])
+V = np.array([0.05, 0.1, 0.07, 0.06, 0.09, 0.08, 0.1, 0.05])
+ROWS = np.array([f"s{i}" for i in range(8)], dtype=object)
+OUTCOME = np.array(["a", "b", "a", "b", "a", "b", "a", "b"], dtype=object)
+PAIRS = np.repeat(["s0", "s1", "s2", "s3"], 2).astype(object)
+
+
+def test_a_correlation_of_levels_that_never_meet_is_no_parameter() -> None:
+    """metafor 3.8: rma.mv(random = ~outcome | study) fixes it at zero where each study has one outcome."""
+    one_each = Effects(Y, V, ROWS, columns={"outcome": OUTCOME})
+    for structure, variances in (("CS", 1), ("HCS", 2), ("UN", 2)):
+        found = fit(one_each, Spec((Inner("outcome", "study", structure),), "REML", "z"))
+        assert found.statistics["REML"].parameters == 1 + variances
+    same = fit(one_each, Spec((Intercept(("study",)),), "REML", "z"))
+    cs = fit(one_each, Spec((Inner("outcome", "study", "CS"),), "REML", "z"))
+    assert cs.statistics["ML"].aic == pytest.approx(same.statistics["ML"].aic, abs=1e-8)
+    with pytest.raises(InputError, match="as many parameters"):
+        likelihood_ratio_test(cs, same)
+
+
+def test_a_correlation_that_is_given_is_not_left_out_twice() -> None:
+    one_each = Effects(Y, V, ROWS, columns={"outcome": OUTCOME})
+    for structure, variances in (("CS", 1), ("UN", 2)):
+        term = Inner("outcome", "study", structure, correlation=(0.3,))
+        assert fit(one_each, Spec((term,), "REML", "z")).statistics["REML"].parameters == 1 + variances
