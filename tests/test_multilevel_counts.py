@@ -42,3 +42,24 @@ def test_a_correlation_that_is_given_is_not_left_out_twice() -> None:
     for structure, variances in (("CS", 1), ("UN", 2)):
         term = Inner("outcome", "study", structure, correlation=(0.3,))
         assert fit(one_each, Spec((term,), "REML", "z")).statistics["REML"].parameters == 1 + variances
+
+
+def test_containment_counts_the_pairs_of_inner_and_outer() -> None:
+    """metafor 3.8, dfs = "contain": 8 studies x outcomes less 2 coefficients for what is constant in each, 6."""
+    twelve = np.r_[Y, Y[:4] + 0.1]
+    study = np.r_[PAIRS, PAIRS[:4]]
+    outcome = np.r_[OUTCOME, OUTCOME[:4]]
+    x = np.arange(12.0) ** 2 / 40
+    effects = Effects(twelve, np.r_[V, V[:4]], study, columns={"outcome": outcome, "x": x})
+    spec = Spec((Inner("outcome", "study", "CS"),), "REML", "t-containment")
+    found = fit(effects, spec, design=design_matrix("0 + outcome + x", effects.columns))
+    assert found.coefficients.df.tolist() == [5, 5, 9]  # 8 pairs - 3, 8 pairs - 3, 12 effects - 3
+
+
+def test_containment_counts_the_levels_of_a_known_matrix() -> None:
+    """metafor 3.8: rma.mv(yi, vi, random = ~1 | species, R = list(species = A), test = "t", dfs = "contain")$ddf is 3."""
+    species = np.tile(["p", "q", "r", "s"], 2).astype(object)
+    effects = Effects(Y, V, ROWS, columns={"species": species})
+    matrix = 0.5 * np.eye(4) + 0.5
+    found = fit(effects, Spec((Known("species", matrix, ("p", "q", "r", "s")),), "REML", "t-containment"))
+    assert found.coefficients.df.tolist() == [3]
