@@ -437,7 +437,7 @@ def _range(distance: np.ndarray, fixed: float) -> Parameter:
     if not len(positive):
         raise InputError("All distances of a spatial term are zero.", code="shape")
     low, high = float(np.min(positive)), float(np.max(positive))
-    seeds = np.geomspace(low / 2, high, 6).tolist()
+    seeds = np.geomspace(low / 4, high, 7).tolist()
     return Parameter(
         "range", unit=0, lower=low * 1e-3, upper=high * 1e3, fixed=fixed, seed=seeds[2], more=tuple(seeds)
     )
