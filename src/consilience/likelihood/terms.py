@@ -7,6 +7,7 @@ Every term has the form Cov(u_i, u_j) = [same outer level] z_i' G(theta) z_j, wh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ..base.errors import InputError
 from ..base.linalg import combine_codes, entries_below, group_codes
 from ..base.options import choose
 from ..records import Effects, Inner, Intercept, Known, Shared, Slopes, Term
+from ..records.spec import Structure as SpecStructure
 from .angles import by_angles, root_of
 from .basis import once
 from .structures import (
@@ -32,6 +34,7 @@ from .structures import (
 
 SCALINGS = ("none", "correlation", "correlation-from-zero", "from-zero")
 
+STRUCTURES: tuple[str, ...] = get_args(SpecStructure)
 
 @dataclass(frozen=True, eq=False)
 class RandomTerm:
@@ -353,7 +356,7 @@ def _slopes_structure(term: Slopes, names: list[str]) -> Structure:
 
 def _inner(effects: Effects, term: Inner) -> RandomTerm:
     outer = column_codes(effects, term.outer)
-    kind = term.structure
+    kind = choose(term.structure, STRUCTURES, what="structure")
     if kind in SPATIAL:
         inner = _known_levels(effects, term.inner, term.labels, term.distance)
         levels: list[object] = list(term.labels)

@@ -1,0 +1,61 @@
+"""Arguments that no model can take are refused in words, never fitted as something else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from consilience import (
+    Block,
+    Design,
+    Effects,
+    Inner,
+    Intercept,
+    Slopes,
+    Spec,
+    contrasts,
+    design_matrix,
+    fit,
+    heterogeneity_intervals,
+    mantel_haenszel,
+    predict,
+    profile,
+    profile_interval,
+    robust_coefficients,
+    wald_test,
+    wild_bootstrap,
+)
+from consilience.base.errors import InputError, OptionError
+from engine_reference import random_effects_data
+
+EFFECTS = random_effects_data(3, studies=6)
+K = EFFECTS.k
+STUDY = Spec((Intercept(("study",)),), "REML", "z")
+ALONE = Effects(EFFECTS.y, EFFECTS.v, np.arange(K).astype(object))
+
+
+def with_terms(*terms: object, method: str = "REML") -> Spec:
+    return Spec(terms, method, "z")  # type: ignore[arg-type]
+
+
+def with_columns(**columns: object) -> Effects:
+    return replace(EFFECTS, columns={**EFFECTS.columns, **columns})
+
+
+def with_block(rows: list[int], matrix: list[list[float]]) -> Effects:
+    return replace(EFFECTS, blocks=(Block(np.array(rows), np.array(matrix)),))
+
+
+def refused(code: str, effects: Effects, spec: Spec, **more: object) -> str:
+    with pytest.raises((InputError, OptionError)) as caught:
+        fit(effects, spec, **more)  # type: ignore[arg-type]
+    assert caught.value.code == code
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("structure", ["cs", "PHYBM", "TOEP"])
+def test_an_unknown_structure_is_not_fitted_as_another(structure: str) -> None:
+    assert "SPEXP" in refused("unknown-option", EFFECTS, with_terms(Inner("outcome", "study", structure)))  # type: ignore[arg-type]
