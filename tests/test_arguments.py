@@ -59,3 +59,18 @@ def refused(code: str, effects: Effects, spec: Spec, **more: object) -> str:
 @pytest.mark.parametrize("structure", ["cs", "PHYBM", "TOEP"])
 def test_an_unknown_structure_is_not_fitted_as_another(structure: str) -> None:
     assert "SPEXP" in refused("unknown-option", EFFECTS, with_terms(Inner("outcome", "study", structure)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["HC1", "cr2", "CR4"])
+def test_an_unknown_correction_is_not_taken_for_none(kind: str) -> None:
+    found = fit(EFFECTS, STUDY)
+    for call in (robust_coefficients, lambda f, correction: wald_test(f, "intercept", correction=correction)):
+        with pytest.raises(OptionError, match="CR1S"):
+            call(found, correction=kind)  # type: ignore[operator]
+
+
+def test_a_correction_makes_a_wald_test_robust() -> None:
+    found = fit(EFFECTS, STUDY)
+    asked = wald_test(found, "intercept", correction="CR2")
+    assert asked.statistic == wald_test(found, "intercept", method="HTZ", correction="CR2").statistic
+    assert asked.statistic != wald_test(found, "intercept").statistic
