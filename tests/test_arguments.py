@@ -74,3 +74,18 @@ def test_a_correction_makes_a_wald_test_robust() -> None:
     asked = wald_test(found, "intercept", correction="CR2")
     assert asked.statistic == wald_test(found, "intercept", method="HTZ", correction="CR2").statistic
     assert asked.statistic != wald_test(found, "intercept").statistic
+
+
+@pytest.mark.parametrize("level", [95, 0, 1.0, math.nan, "0.95"])
+def test_a_level_lies_between_zero_and_one(level: float) -> None:
+    several, one = fit(EFFECTS, STUDY), fit(ALONE, Spec.random_effects())
+    for call in (
+        lambda: fit(EFFECTS, replace(STUDY, level=level)),
+        lambda: robust_coefficients(several, level=level),
+        lambda: profile_interval(several, "study", level=level),
+        lambda: heterogeneity_intervals(one, level=level),
+        lambda: mantel_haenszel([[1, 2], [10, 10], [3, 4], [12, 12]], level=level),  # type: ignore[list-item]
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert caught.value.code == "level"

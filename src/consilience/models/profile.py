@@ -9,8 +9,8 @@ import numpy as np
 
 from ..base.distributions import chi2_isf
 from ..base.errors import InputError
-from ..base.linalg import one_blas_thread
-from ..base.options import suggestion
+from ..base.linalg import numbers, one_blas_thread
+from ..base.options import confidence_level, suggestion
 from ..base.roots import find_root
 from ..likelihood.build import Setup, build
 from ..likelihood.held import hold
@@ -101,7 +101,7 @@ def profile_interval(fit: Fit, name: str, *, level: float = 0.95) -> Interval:
     with one_blas_thread():
         line = _line(fit, name)
         parameter, peak = line.setup.parameters[line.index], float(line.theta[line.index])
-        allowed = 0.5 * float(chi2_isf(1 - level, 1))
+        allowed = 0.5 * float(chi2_isf(1 - confidence_level(level), 1))
 
         def above(value: float) -> float:
             return line.drop(value) + allowed

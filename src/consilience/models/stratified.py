@@ -8,7 +8,8 @@ import numpy as np
 
 from ..base.distributions import chi2_sf, normal_isf, t_two_sided
 from ..base.errors import InputError
-from ..base.options import choose
+from ..base.linalg import numbers
+from ..base.options import choose, confidence_level
 from ..likelihood.stratified import (
     Rates,
     Tables,
@@ -163,7 +164,7 @@ def _fit(
 ) -> Fit:
     estimate, variance = common
     se, k = np.sqrt(variance), effects.k
-    half = float(normal_isf((1 - level) / 2)) * se
+    half = float(normal_isf((1 - confidence_level(level)) / 2)) * se
     z = estimate / se
     one = np.ones(1)
     coefficients = Coefficients(

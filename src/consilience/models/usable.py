@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.errors import InputError
-from ..records import Design, Effects, Intercept, Known, Note, Spec
+from ..base.options import confidence_level
+from ..records import Design, Effects, Intercept, Known, Note, Spec, Term
 
 WIDEST = 1e100  # ratio of two variances, or of a squared difference of effects to a variance
 
@@ -86,14 +87,7 @@ def _refuse_range(effects: Effects) -> None:
 
 
 def _refuse_choices(spec: Spec) -> None:
-    if not 0 < spec.level < 1:
-        raise InputError(
-            f"The confidence level is {spec.level:g}; it must lie between 0 and 1.",
-            code="level",
-            advice=f"Did you mean {spec.level / 100:g}?"
-            if 1 < spec.level < 100
-            else "Give 0.95, for example.",
-        )
+    confidence_level(spec.level)
     for term in spec.terms:
         given = term.variance if isinstance(term, Intercept | Known) else None
         if given is not None and not (np.isfinite(given) and given >= 0):

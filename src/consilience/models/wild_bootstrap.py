@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
-from ..base.options import choose
+from ..base.options import choose, confidence_level
 from ..base.shares import exact_interval
 from ..inference.contrasts import constraint_rows
 from ..inference.robust import Correction, Robust, robust_covariance
@@ -132,7 +132,7 @@ def wild_bootstrap_interval(
     c = _checked(fit, contrast, replicates)
     if len(c) > 1:
         raise InputError("An interval needs one contrast, not several.", code="constraints")
-    level = fit.spec.level if level is None else level
+    level = fit.spec.level if level is None else confidence_level(level)
     with one_blas_thread():
         line = _line(fit, c, _Draws(rng, auxiliary, replicates), correction)
         alpha, made = 1 - level, len(line.moved)
