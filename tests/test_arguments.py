@@ -89,3 +89,12 @@ def test_a_level_lies_between_zero_and_one(level: float) -> None:
         with pytest.raises(InputError) as caught:
             call()
         assert caught.value.code == "level"
+
+
+def test_blocks_fit_the_effects() -> None:
+    v = float(EFFECTS.v[0])
+    assert "rows are counted from 0" in refused("block-rows", with_block([0, K], [[v, 0], [0, v]]), STUDY)
+    refused("block-rows", with_block([-1, 0], [[v, 0], [0, v]]), STUDY)
+    refused("shape", with_block([0, 1, 2], [[v, 0], [0, v]]), STUDY)
+    other = [[2 * v, 0.0], [0.0, float(EFFECTS.v[1])]]
+    assert "row 1 " in refused("block-variance", with_block([0, 1], other), STUDY)
