@@ -98,3 +98,36 @@ def test_blocks_fit_the_effects() -> None:
     refused("shape", with_block([0, 1, 2], [[v, 0], [0, v]]), STUDY)
     other = [[2 * v, 0.0], [0.0, float(EFFECTS.v[1])]]
     assert "row 1 " in refused("block-variance", with_block([0, 1], other), STUDY)
+
+
+def test_columns_of_terms_are_whole() -> None:
+    gap = EFFECTS.columns["x"].copy()
+    gap[2] = np.nan
+    labels = EFFECTS.study.copy()
+    labels[1] = None
+    for effects, term in (
+        (with_columns(x=gap), Slopes(("x",), "study")),
+        (with_columns(x=gap), Inner("x", "study", "CAR")),
+        (with_columns(x=gap), Intercept(("x",))),
+        (replace(EFFECTS, study=labels), Intercept(("study",))),
+    ):
+        assert "missing in row" in refused("missing-values", effects, with_terms(term))
+    refused("shape", with_columns(lab=np.ones(K + 1)), with_terms(Intercept(("lab",))))
+
+
+def test_numbers_are_asked_for_where_text_is_given() -> None:
+    refused("not-numeric", EFFECTS, with_terms(Slopes(("outcome",), "study")))
+    refused("not-numeric", EFFECTS, with_terms(Inner("outcome", "study", "CAR")))
+    refused("not-numeric", EFFECTS, replace(STUDY, weights="outcome"))
+    found = fit(EFFECTS, STUDY)
+    for call in (
+        lambda: predict(found, "x"),
+        lambda: profile(found, "study", ["a"]),  # type: ignore[list-item]
+        lambda: contrasts(found, {"intercept": "a"}),  # type: ignore[dict-item]
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert caught.value.code == "not-numeric"
+    with pytest.raises(InputError):
+        profile(found, "study", [math.nan])
+    assert len(profile(found, "study", 0.1).loglik) == 1  # type: ignore[arg-type]

@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from .errors import InputError
+
 RANK_TOLERANCE = 1e-10
+
+
+def numbers(values: Any, what: str) -> np.ndarray:
+    """`values` as a float array; else raise InputError ``not-numeric``."""
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The {what} must be numbers: {error}.", code="not-numeric") from error
 
 
 @cache
@@ -24,7 +34,9 @@ def _controller() -> Any:
 def one_blas_thread() -> Iterator[None]:
     """Run the body with one BLAS thread: threads cost 25 times on batches of small matrices, and a fixed
     number of threads keeps results bit-identical."""
-    if all(library.num_threads == 1 for library in _controller().lib_controllers if library.user_api == "blas"):
+    if all(
+        library.num_threads == 1 for library in _controller().lib_controllers if library.user_api == "blas"
+    ):
         yield  # setting what is set costs as much as a small model
         return
     with _controller().limit(limits=1, user_api="blas"):

@@ -12,12 +12,13 @@ from typing import get_args
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.linalg import combine_codes, entries_below, group_codes
+from ..base.linalg import combine_codes, entries_below, group_codes, numbers
 from ..base.options import choose
 from ..records import Effects, Inner, Intercept, Known, Shared, Slopes, Term
 from ..records.spec import Structure as SpecStructure
 from .angles import by_angles, root_of
 from .basis import once
+from .columns import finite_column, whole_column
 from .structures import (
     SPATIAL,
     Parameter,
@@ -165,21 +166,11 @@ class RandomTerm:
         return np.asarray(block)
 
 
-def column(effects: Effects, name: str) -> np.ndarray:
-    """A column of the effects; InputError ``unknown-column`` names the known ones."""
-    if name == "study":
-        return effects.study
-    if name not in effects.columns:
-        known = ", ".join(("study", *effects.columns))
-        raise InputError(f'The effects have no column "{name}"; there are: {known}.', code="unknown-column")
-    return np.asarray(effects.columns[name])
-
-
 def column_codes(effects: Effects, name: str) -> np.ndarray:
     """(k,) codes of one column, in order of first appearance."""
     if name == "row":
         return np.arange(effects.k)
-    return group_codes(column(effects, name).tolist())[0]
+    return group_codes(whole_column(effects, name).tolist())[0]
 
 
 def partition(effects: Effects, by: tuple[str, ...]) -> np.ndarray:
@@ -285,7 +276,7 @@ def _known_levels(effects: Effects, by: str, labels: tuple[str, ...], given: np.
             code="shape",
         )
     place = {str(label): i for i, label in enumerate(labels)}
-    values = [str(value) for value in column(effects, by).tolist()]
+    values = [str(value) for value in whole_column(effects, by).tolist()]
     missing = sorted({value for value in values if value not in place})
     if missing:
         raise InputError(
@@ -331,7 +322,7 @@ def _rescaled(term: Known) -> np.ndarray:
 
 def _slopes(effects: Effects, term: Slopes) -> RandomTerm:
     levels = ("intercept", *term.columns)
-    values = [np.ones(effects.k), *(np.asarray(column(effects, c), dtype=float) for c in term.columns)]
+    values = [np.ones(effects.k), *(finite_column(effects, c) for c in term.columns)]
     structure = _slopes_structure(term, list(levels))
     nowhere = np.zeros(effects.k, dtype=np.intp)
     return RandomTerm(
@@ -361,7 +352,7 @@ def _inner(effects: Effects, term: Inner) -> RandomTerm:
         inner = _known_levels(effects, term.inner, term.labels, term.distance)
         levels: list[object] = list(term.labels)
     else:
-        inner, levels = sorted_levels(column(effects, term.inner))
+        inner, levels = sorted_levels(whole_column(effects, term.inner))
     names = [str(level) for level in levels]
     structure = _structure(term, names=names, levels=levels, within=(inner, outer))
     return RandomTerm(term.name, structure, outer, inner, None, tuple(names))
@@ -400,7 +391,10 @@ def _structure(
     shape = Parameter("rho", unit=0, lower=lower, upper=1.0, fixed=rho, seed=0.5, more=more)
     if kind in ("CS", "HCS"):
         return correlated(exchangeable(size), names=which, fixed=fixed, shape=shape)
-    times = np.array([float(str(x)) for x in levels]) if kind == "CAR" else np.arange(size, dtype=float)
+    if kind == "CAR":
+        times = numbers([str(x) for x in levels], f'times "{term.inner}" of a CAR term')
+    else:
+        times = np.arange(size, dtype=float)
     gaps = np.abs(times[:, None] - times[None, :])
     return correlated(powers(gaps), names=which, fixed=fixed, shape=shape)
 

@@ -83,7 +83,9 @@ def profile(fit: Fit, name: str, values: Sequence[float]) -> Profile:
     with one_blas_thread():
         line = _line(fit, name)
         unit = line.setup.parameters[line.index].unit
-        given = np.asarray(values, dtype=float)
+        given = np.atleast_1d(numbers(values, "values of the profile"))
+        if given.ndim != 1 or np.isnan(given).any():
+            raise InputError("The values of a profile must be one list of numbers.", code="shape")
         working = np.ldexp(given, -2 * line.setup.exponent) if unit else given
         drops = [line.drop(float(np.sqrt(x) if unit == 1 else x)) for x in working]
     return Profile(name, given, fit.loglik + np.array(drops))

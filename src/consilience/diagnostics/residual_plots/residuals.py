@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.errors import InputError
-from ...likelihood.terms import column
+from ...likelihood.columns import column
 from ...records import Fit, Residuals
 from ..deletion.cases import row_labels
 from ..deletion.influence import influence
