@@ -131,3 +131,19 @@ def test_numbers_are_asked_for_where_text_is_given() -> None:
     with pytest.raises(InputError):
         profile(found, "study", [math.nan])
     assert len(profile(found, "study", 0.1).loglik) == 1  # type: ignore[arg-type]
+
+
+def test_given_values_are_possible_ones() -> None:
+    inner = Inner("outcome", "study", "CS")
+    for term, code in (
+        (replace(inner, variance=(-0.1,)), "given-variance"),
+        (replace(inner, variance=(math.inf,)), "given-variance"),
+        (replace(inner, correlation=(2.0,)), "not-positive-definite"),
+        (Slopes(("x",), "study", variance=(-0.1, 0.1)), "given-variance"),
+    ):
+        refused(code, EFFECTS, with_terms(term))
+
+
+@pytest.mark.parametrize("rho", [2.0, -0.1, math.nan])
+def test_the_working_correlation_is_one(rho: float) -> None:
+    refused("rho", EFFECTS, Spec.correlated(rho=rho))

@@ -34,8 +34,8 @@ from .structures import (
 )
 
 SCALINGS = ("none", "correlation", "correlation-from-zero", "from-zero")
-
 STRUCTURES: tuple[str, ...] = get_args(SpecStructure)
+
 
 @dataclass(frozen=True, eq=False)
 class RandomTerm:
@@ -387,6 +387,11 @@ def _structure(
     lower = 0.0 if kind == "CAR" else -1.0
     if kind in ("CS", "HCS"):
         lower = -1 / max(_most_within(*within) - 1, 1)
+    if not (np.isnan(rho) or lower <= rho <= 1):
+        raise InputError(
+            f'The correlation given for "{term.name}" is {rho:g}; it must lie between {lower:.4g} and 1.',
+            code="not-positive-definite",
+        )
     more = (0.0, 0.95, 0.9 * lower) if lower < 0 else (0.0, 0.95)
     shape = Parameter("rho", unit=0, lower=lower, upper=1.0, fixed=rho, seed=0.5, more=more)
     if kind in ("CS", "HCS"):
@@ -444,10 +449,18 @@ def _given(values: tuple[float, ...] | None, size: int, term: Inner | Slopes, wh
     """(size,) given values, NaN where to be estimated; one value stands for all."""
     if values is None:
         return np.full(size, np.nan)
+    values = tuple(np.atleast_1d(np.asarray(values)).tolist())
     if len(values) not in (1, size):
         kind = f" ({term.structure})" if isinstance(term, Inner) else ""
         raise InputError(
             f'The term "{term.name}"{kind} needs 1 or {size} values of {what}, not {len(values)}.',
             code="shape",
         )
-    return np.array(values * size if len(values) == 1 else values, dtype=float)
+    given = numbers(values * size if len(values) == 1 else values, f'{what}s given for "{term.name}"')
+    if what == "variance" and (np.isinf(given).any() or (given < 0).any()):
+        raise InputError(
+            f'A variance given for "{term.name}" is negative or infinite.',
+            code="given-variance",
+            advice="Give NaN or None to estimate it.",
+        )
+    return given
