@@ -147,3 +147,18 @@ def test_given_values_are_possible_ones() -> None:
 @pytest.mark.parametrize("rho", [2.0, -0.1, math.nan])
 def test_the_working_correlation_is_one(rho: float) -> None:
     refused("rho", EFFECTS, Spec.correlated(rho=rho))
+
+
+def test_whole_numbers_are_numbers_and_other_things_are_not() -> None:
+    counted = Effects(np.array([1, 2, 4]), np.array([1, 1, 2]), np.array(["a", "b", "c"], dtype=object))
+    as_floats = replace(counted, y=counted.y.astype(float), v=counted.v.astype(float))
+    for spec in (Spec.random_effects(), Spec.equal_effects(), STUDY):
+        one, other = fit(counted, spec).coefficients, fit(as_floats, spec).coefficients
+        np.testing.assert_array_equal(one.estimate, other.estimate)
+        np.testing.assert_array_equal(one.se, other.se)
+    refused("not-numeric", replace(counted, y=np.array(["1", "2", "3"], dtype=object)), STUDY)
+    refused("record", EFFECTS, STUDY, design="x")
+    refused("record", EFFECTS, STUDY, design=np.ones((K, 1)))
+    refused("record", EFFECTS, Spec(Intercept(("study",)), "REML", "z"))  # type: ignore[arg-type]
+    refused("record", EFFECTS, with_terms("study"))
+    refused("not-numeric", EFFECTS, STUDY, design=Design([[1.0]] * K, ("a",)))  # type: ignore[arg-type]
