@@ -162,3 +162,10 @@ def test_whole_numbers_are_numbers_and_other_things_are_not() -> None:
     refused("record", EFFECTS, Spec(Intercept(("study",)), "REML", "z"))  # type: ignore[arg-type]
     refused("record", EFFECTS, with_terms("study"))
     refused("not-numeric", EFFECTS, STUDY, design=Design([[1.0]] * K, ("a",)))  # type: ignore[arg-type]
+
+
+def test_a_wild_bootstrap_takes_names() -> None:
+    found = fit(EFFECTS, STUDY, design=design_matrix("x", EFFECTS.columns))
+    by_name = wild_bootstrap(found, "x", rng=np.random.default_rng(1))
+    by_row = wild_bootstrap(found, np.array([[0.0, 1.0]]), rng=np.random.default_rng(1))
+    assert (by_name.statistic, by_name.p_value) == (by_row.statistic, by_row.p_value)
