@@ -169,3 +169,14 @@ def test_a_wild_bootstrap_takes_names() -> None:
     by_name = wild_bootstrap(found, "x", rng=np.random.default_rng(1))
     by_row = wild_bootstrap(found, np.array([[0.0, 1.0]]), rng=np.random.default_rng(1))
     assert (by_name.statistic, by_name.p_value) == (by_row.statistic, by_row.p_value)
+
+
+def test_the_names_that_are_allowed_are_listed_once() -> None:
+    found = fit(EFFECTS, STUDY, design=design_matrix("x", EFFECTS.columns))
+    with pytest.raises(OptionError) as caught:
+        wald_test(found, "z")
+    assert caught.value.message.count('"x"') == 1
+
+
+def test_an_estimator_of_one_tau2_is_refused_for_the_terms() -> None:
+    assert "with these terms" in refused("unknown-option", EFFECTS, replace(STUDY, method="DL"))

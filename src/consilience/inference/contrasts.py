@@ -116,7 +116,7 @@ def _named_rows(
     if isinstance(one, str):
         if one not in names and one in terms:
             return [(eye[j], names[j]) for j in terms[one]]
-        return [(eye[names.index(choose(one, (*names, *terms), what="coefficient"))], one)]
+        return [(eye[names.index(choose(one, dict.fromkeys((*names, *terms)), what="coefficient"))], one)]
     row = np.zeros(len(names))
     for name, factor in one.items():
         row[names.index(choose(name, names, what="coefficient"))] = float(
