@@ -63,3 +63,11 @@ def test_containment_counts_the_levels_of_a_known_matrix() -> None:
     matrix = 0.5 * np.eye(4) + 0.5
     found = fit(effects, Spec((Known("species", matrix, ("p", "q", "r", "s")),), "REML", "t-containment"))
     assert found.coefficients.df.tolist() == [3]
+
+
+def test_criteria_of_as_many_coefficients_as_effects_exist_where_they_can() -> None:
+    effects = Effects(Y[:4], V[:4], ROWS[:4], columns={"name": ROWS[:4]})
+    spec = Spec((Intercept(("study",)),), "REML", "z")
+    found = fit(effects, spec, design=design_matrix("name", effects.columns)).statistics
+    assert np.isfinite([found["ML"].bic, found["ML"].aic, found["REML"].aic]).all()
+    assert np.isnan(found["REML"].bic)  # the logarithm of no observation
