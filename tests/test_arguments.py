@@ -139,6 +139,10 @@ def test_given_values_are_possible_ones() -> None:
         (replace(inner, variance=(-0.1,)), "given-variance"),
         (replace(inner, variance=(math.inf,)), "given-variance"),
         (replace(inner, correlation=(2.0,)), "not-positive-definite"),
+        (
+            replace(inner, correlation=(-0.9,)),
+            "not-positive-definite",
+        ),  # studies have up to four outcomes: -1/3
         (Slopes(("x",), "study", variance=(-0.1, 0.1)), "given-variance"),
     ):
         refused(code, EFFECTS, with_terms(term))

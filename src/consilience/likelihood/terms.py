@@ -34,6 +34,7 @@ from .structures import (
 )
 
 SCALINGS = ("none", "correlation", "correlation-from-zero", "from-zero")
+ROUNDING = 1e-8  # of a correlation that is given
 STRUCTURES: tuple[str, ...] = get_args(SpecStructure)
 
 
@@ -387,7 +388,7 @@ def _structure(
     lower = 0.0 if kind == "CAR" else -1.0
     if kind in ("CS", "HCS"):
         lower = -1 / max(_most_within(*within) - 1, 1)
-    if not (np.isnan(rho) or lower <= rho <= 1):
+    if not (np.isnan(rho) or lower - ROUNDING <= rho <= 1 + ROUNDING):
         raise InputError(
             f'The correlation given for "{term.name}" is {rho:g}; it must lie between {lower:.4g} and 1.',
             code="not-positive-definite",
