@@ -13,7 +13,10 @@ from consilience import (
     Spec,
     design_matrix,
     fit,
+    influence,
+    jackknife,
     likelihood_ratio_test,
+    residuals,
 )
 from consilience.base.errors import InputError
 
@@ -71,3 +74,25 @@ def test_criteria_of_as_many_coefficients_as_effects_exist_where_they_can() -> N
     found = fit(effects, spec, design=design_matrix("name", effects.columns)).statistics
     assert np.isfinite([found["ML"].bic, found["ML"].aic, found["REML"].aic]).all()
     assert np.isnan(found["REML"].bic)  # the logarithm of no observation
+
+
+@pytest.mark.parametrize("structure", ["DIAG", "HCS", "UN"])
+def test_a_study_that_alone_has_an_outcome_can_be_left_out(structure: str) -> None:
+    outcome = OUTCOME.copy()
+    outcome[1] = "c"  # of the first study only
+    effects = Effects(Y, V, PAIRS, columns={"outcome": outcome})
+    term = Inner("outcome", "study", structure)  # type: ignore[arg-type]
+    found = fit(effects, Spec((term,), "REML", "z"))
+    made = jackknife(found)
+    left = effects.take(PAIRS != "s0")
+    alone = fit(left, Spec((term,), "REML", "z")).coefficients.estimate[0]
+    assert made.left_out[0, 0] == pytest.approx(alone, abs=1e-8)
+
+
+def test_two_effects_with_a_moderator_have_residuals() -> None:
+    effects = Effects(Y[:2], V[:2], ROWS[:2], columns={"x": np.array([1.0, 2.0])})
+    found = fit(
+        effects, Spec.equal_effects("knapp-hartung-floor"), design=design_matrix("x", effects.columns)
+    )
+    assert np.isnan(residuals(found).deleted).all()
+    assert not influence(found, by="effect").influential.any()
