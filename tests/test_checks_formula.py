@@ -29,6 +29,10 @@ EXPECTED = {
     "center(x)": (("intercept", "center(x)"), [ONE, X - X.mean()]),
     "`log rate`": (("intercept", "log rate"), [ONE, Z]),
     "{x**2}": (("intercept", "x ** 2"), [ONE, X**2]),
+    'C(g, levels=["c", "b", "a"])': (
+        ("intercept", "C(g, levels=['c', 'b', 'a'])[b]", "C(g, levels=['c', 'b', 'a'])[a]"),
+        [ONE, B, 1 - B - C],
+    ),
 }
 
 
@@ -79,6 +83,7 @@ REFUSED = {
     "lg(x)": ("formula-not-allowed", 'The formula "lg(x)" uses "lg"; allowed functions: C, bs, center'),
     "__import__('os').system('true')": ("formula-syntax", "cannot be read"),
     "{().__class__}": ("formula-not-allowed", "allowed functions"),
+    "x + I(x**2)": ("formula-not-allowed", "Arithmetic goes in braces: {x**2}."),
     "{open('x')}": ("formula-not-allowed", 'uses "open"'),
     "x[0]": ("formula-not-allowed", 'uses "x[0]"'),
     "log(x - 1)": (

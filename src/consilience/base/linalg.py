@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from .errors import InputError
+
 RANK_TOLERANCE = 1e-10
+
+
+def numbers(values: Any, what: str) -> np.ndarray:
+    """`values` as a float array; else raise InputError ``not-numeric``."""
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The {what} must be numbers: {error}.", code="not-numeric") from error
 
 
 @cache

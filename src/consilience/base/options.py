@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Real
 from typing import TypeVar
 
-from .errors import OptionError
+from .errors import InputError, OptionError
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -37,3 +38,17 @@ def choose(value: str, allowed: Iterable[Choice], *, what: str) -> Choice:
         code="unknown-option",
         advice=suggestion(str(value), names),
     )
+
+
+def confidence_level(level: float) -> float:
+    """The level, which must lie between 0 and 1; else raise InputError ``level``."""
+    number = isinstance(level, Real)
+    if not number or not 0 < level < 1:
+        raise InputError(
+            f"The confidence level is {f'{level:g}' if number else repr(level)}; it must lie between 0 and 1.",
+            code="level",
+            advice=f"Did you mean {level / 100:g}?"
+            if number and 1 < level < 100
+            else "Give 0.95, for example.",
+        )
+    return float(level)

@@ -37,7 +37,8 @@ def design_matrix(formula: str, columns: Mapping[str, np.ndarray] | Any) -> Desi
 
     Interactions (``a:b``, ``a*b``), splines (``cr(weeks, df=3, constraints='center')`` natural cubic, ``bs``), ``poly``, ``center``, ``scale``,
     ``log``, ``log10``, ``exp``, ``sqrt``; categories get one column less than they have levels, in the order of
-    the alphabet; ``0 +`` or ``- 1`` removes the intercept.
+    the alphabet (``C(drug, levels=["none", "low", "high"])`` chooses the order, the first is the reference); ``0 +`` or ``- 1``
+    removes the intercept. Arithmetic goes in braces: ``x + {x**2}``; without them ``x**2`` is x crossed with itself, which is x.
 
     Parameters
     ----------
@@ -235,6 +236,7 @@ def _not_allowed(text: str, what: str) -> InputError:
     return InputError(
         f'The formula "{text}" uses "{what}"; allowed functions: {", ".join(FUNCTIONS)}. {suggestion(what, FUNCTIONS)}'.strip(),
         code="formula-not-allowed",
+        advice="Arithmetic goes in braces: {x**2}." if what == "I" else "",
     )
 
 

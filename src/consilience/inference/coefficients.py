@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.distributions import chi2_sf, f_sf, t_isf, t_two_sided
+from ..base.linalg import combine_codes
 from ..base.options import choose
 from ..likelihood.terms import RandomTerm
 from ..records import Coefficients, Design, Note, Spec, TestResult
@@ -103,19 +104,25 @@ def _reference(working: Working, design: Design, spec: Spec) -> Reference:
 
 def containment(terms: tuple[RandomTerm, ...], x: np.ndarray) -> np.ndarray:
     """(p,) degrees of freedom: of the random terms within whose levels a moderator is constant, the fewest levels
-    minus p; k - p if there is none.
+    minus p; k - p if there is none. An inner | outer term has the levels of outer, and the pairs of inner and outer.
 
     Source: Schluchter & Elashoff (1990), J Stat Comput Simul 37:69.
     """
     k, p = x.shape
     df = np.full(p, float(k - p))
-    for term in (part for whole in terms for part in whole.parts or (whole,)):
-        level = np.zeros(k, dtype=np.intp) if term.outer is None else term.outer
+    for level in (level for whole in terms for part in whole.parts or (whole,) for level in _groupings(part)):
         first = np.zeros(int(np.max(level)) + 1, dtype=np.intp)
         first[level[::-1]] = np.arange(k)[::-1]
         constant = np.all(x == x[first[level]], axis=0)
         df = np.where(constant, np.minimum(df, len(first) - p), df)
     return np.where(df > 0, df, np.nan)
+
+
+def _groupings(term: RandomTerm) -> list[np.ndarray]:
+    """Codes (k,) of the levels of a term: those of outer, and of inner within outer."""
+    if term.outer is None:
+        return [term.inner]
+    return [term.outer] if not term.inner.any() else [term.outer, combine_codes(term.outer, term.inner)]
 
 
 def _robust(working: Working, design: Design, kind: Correction) -> Reference:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.distributions import t_isf, t_two_sided
 from ..base.errors import InputError
-from ..base.linalg import one_blas_thread, row_norms
+from ..base.linalg import numbers, one_blas_thread, row_norms
 from ..base.options import choose
 from ..records import Coefficients, Fit, Note
 from .knapp_hartung import gap_value
@@ -90,7 +90,7 @@ def constraint_rows(fit: Fit, given: Hypothesis, *, part: str = "mean") -> tuple
         terms = design.terms if design else {}
         found = [row for one in given for row in _named_rows(one, names, terms)]
         return np.array([row for row, _ in found]), tuple(label for _, label in found)
-    rows = np.atleast_2d(np.asarray(given, dtype=float))
+    rows = np.atleast_2d(numbers(given, "constraints"))
     if rows.ndim != 2 or rows.shape[1] != len(names) or not np.isfinite(rows).all():
         raise InputError(
             f"The constraints have shape {rows.shape}; needed are finite rows, one column for each of the "
@@ -117,10 +117,12 @@ def _named_rows(
     if isinstance(one, str):
         if one not in names and one in terms:
             return [(eye[j], names[j]) for j in terms[one]]
-        return [(eye[names.index(choose(one, (*names, *terms), what="coefficient"))], one)]
+        return [(eye[names.index(choose(one, dict.fromkeys((*names, *terms)), what="coefficient"))], one)]
     row = np.zeros(len(names))
     for name, factor in one.items():
-        row[names.index(choose(name, names, what="coefficient"))] = float(factor)
+        row[names.index(choose(name, names, what="coefficient"))] = float(
+            numbers(factor, f'factor of "{name}"')
+        )
     if not row.any() or not np.isfinite(row).all():
         raise InputError("A combination needs finite factors, not all zero.", code="constraints")
     return [(row, _label(row, names))]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base.distributions import chi2_isf, chi2_ppf
 from ..base.errors import InputError
-from ..base.options import choose
+from ..base.options import choose, confidence_level
 from ..base.roots import find_root
 from ..likelihood.moments import solve_q
 from ..likelihood.prepare import Prepared, prepare
@@ -42,10 +42,10 @@ def heterogeneity_intervals(
 
     Raises
     ------
-    InputError ``one-effect-per-study`` for other models or a given tau^2, ``no-residual-df`` when k <= p.
+    InputError ``one-effect-per-study`` for other models or a given tau^2, ``no-residual-df`` when k <= p, ``level``.
     """
     choose(method, HETEROGENEITY_METHODS, what="Interval")
-    level = fit.spec.level if level is None else level
+    level = fit.spec.level if level is None else confidence_level(level)
     prepared = _prepared(fit)
     tail = (1 - level) / 2
     if method == "q-profile":

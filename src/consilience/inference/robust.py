@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from ..base.linalg import binary_exponent
+from ..base.options import choose
 from ..records import Note
 from .working import Clusters, Working, clusters_of
 
@@ -56,8 +57,9 @@ def robust_covariance(working: Working, kind: Correction = "CR2") -> Robust:
 
     Raises
     ------
-    InputError ``clusters-not-independent``.
+    InputError ``clusters-not-independent``; OptionError for an unknown correction.
     """
+    choose(kind, CORRECTIONS, what="small-sample correction")
     groups = clusters_of(working)
     p = working.basis.shape[1]
     meat = np.zeros((p, p))

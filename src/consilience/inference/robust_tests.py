@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.distributions import normal_sf, t_isf, t_two_sided
 from ..base.linalg import one_blas_thread
-from ..base.options import choose
+from ..base.options import choose, confidence_level
 from ..base.roots import find_root
 from ..records import Coefficients, Fit
 from .robust import Correction, Robust, moments, robust_covariance, robust_notes, satterthwaite
@@ -33,9 +33,12 @@ def robust_coefficients(
     reference : t with Satterthwaite, m - 1 (naive-t) or m - p (naive-tp) degrees of freedom for m clusters and p
         coefficients, normal, or a saddlepoint approximation (p-values only, no interval).
 
+    Raises OptionError for an unknown correction or reference, InputError ``level``.
+
     Source: Bell & McCaffrey (2002); McCaffrey & Bell (2006), Stat Med 25:4081 (saddlepoint).
     """
     choose(reference, DISTRIBUTIONS, what="reference distribution")
+    confidence_level(level)
     with one_blas_thread():
         robust = robust_covariance(working_of(fit), correction)
         beta, p = robust.working.beta, len(robust.working.beta)

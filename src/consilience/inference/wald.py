@@ -85,7 +85,7 @@ def wald_test(
     value : (q,), zeros if None.
     method : ``"model"``: chi-squared(q) with the fit's own covariance, or F(q, df) where its test has degrees of freedom
         (t, Knapp-Hartung); another of `WALD_METHODS`: cluster-robust; None = HTZ if the fit's test is
-        cluster-robust, else ``"model"``.
+        cluster-robust or a correction is given, else ``"model"``.
     correction : of the robust covariance; None = that of the fit, or CR2.
     part : ``"scale"`` tests the coefficients of the variance in a location-scale model.
 
@@ -94,7 +94,8 @@ def wald_test(
     InputError ``constraints`` for a wrong shape or dependent rows; OptionError for an unknown method or name.
     """
     if method is None:
-        method = "HTZ" if part == "mean" and is_robust(fit) else "model"
+        robustly = is_robust(fit) or correction is not None
+        method = "HTZ" if part == "mean" and robustly else "model"
     choose(method, WALD_METHODS, what="Wald test")
     table = coefficients_of_part(fit, part)
     c, labels = constraint_rows(fit, constraints, part=part)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.linalg import rows_by_size
+from ..base.linalg import numbers, rows_by_size
 from ..likelihood.build import Setup, build
+from ..likelihood.columns import column
 from ..likelihood.gaussian import Evaluation, evaluate
-from ..likelihood.terms import column, partition
+from ..likelihood.terms import partition
 from ..records import Components, Design, Effects, Fit, Spec
 from .rve_weights import WORKING_MODELS, row_variances
 
@@ -97,7 +98,7 @@ def user_weights(effects: Effects, name: str) -> np.ndarray:
     """(k,) positive weights: all one, or a column."""
     if name == "equal":
         return np.ones(effects.k)
-    weights = np.asarray(column(effects, name), dtype=float)
+    weights = numbers(column(effects, name), f'weights "{name}"')
     if not np.all(np.isfinite(weights) & (weights > 0)):
         raise InputError(f'The weights "{name}" must be positive numbers.', code="weights")
     return np.asarray(weights / np.max(weights))

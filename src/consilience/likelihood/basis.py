@@ -64,7 +64,7 @@ class Basis:
     def left(self) -> np.ndarray:
         """(..., K) one minus the leverage, from h (1 - h) = sum over the others of (q_i'q_j)^2 where h is near one."""
         left = 1 - self.leverage
-        if self.leverage.max() > HEAVY:
+        if self.leverage.max(initial=0.0) > HEAVY:
             heavy = np.nonzero(self.leverage > HEAVY)
             lanes, study = heavy[:-1], heavy[-1]
             basis, which = self.q[lanes], np.arange(len(study))

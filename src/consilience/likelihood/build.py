@@ -154,6 +154,7 @@ def sized_blocks(effects: Effects, exponent: int) -> Sized:
     seen = np.zeros(effects.k, dtype=np.intp)
     for size in sorted(by_size):
         rows = np.array([effects.blocks[n].rows for n in by_size[size]], dtype=np.intp).reshape(-1, size)
+        _check_shapes(effects, rows, [effects.blocks[n].matrix for n in by_size[size]])
         matrices = np.ldexp(np.array([effects.blocks[n].matrix for n in by_size[size]]), 2 * exponent)
         np.add.at(seen, rows, 1)
         if size > 1:
@@ -162,6 +163,33 @@ def sized_blocks(effects: Effects, exponent: int) -> Sized:
     if np.any(seen > 1):
         raise InputError(f"Row {_listed(seen > 1)} is in more than one block of V.", code="block-overlap")
     return result
+
+
+def _check_shapes(effects: Effects, rows: np.ndarray, matrices: list[np.ndarray]) -> None:
+    """Each block within the effects, square, and with their variances on its diagonal."""
+    size = rows.shape[1]
+    outside = (rows < 0) | (rows >= effects.k)
+    if outside.any():
+        raise InputError(
+            f"A block of V has the row {rows[outside][0]}; rows are counted from 0 to {effects.k - 1}.",
+            code="block-rows",
+        )
+    for own, matrix in zip(rows, matrices, strict=True):
+        if np.shape(matrix) != (size, size):
+            raise InputError(
+                f"The block of V of study {effects.study[own[0]]} has {size} rows and a matrix of shape {np.shape(matrix)}.",
+                code="shape",
+            )
+    diagonal = np.diagonal(np.array(matrices), axis1=1, axis2=2)
+    off = np.abs(diagonal - effects.v[rows]) > 1e-6 * np.abs(effects.v[rows])
+    if off.any():
+        block, place = np.argwhere(off)[0]
+        raise InputError(
+            f"The block of V of row {rows[block, place] + 1} has the variance {diagonal[block, place]:g}, "
+            f"the effect {effects.v[rows[block, place]]:g}.",
+            code="block-variance",
+            advice="The diagonal of a block holds the sampling variances of its rows.",
+        )
 
 
 def _check_covariances(effects: Effects, rows: np.ndarray, matrices: np.ndarray) -> None:

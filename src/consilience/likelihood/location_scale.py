@@ -20,6 +20,7 @@ from .weighted import At, Problem
 
 SHIFTS, SLOPES = (0.0, -2.0, 2.0), (0.0, -1.5, 1.5)
 MOST_STEPS, MOST_HALVINGS, MOST_STARTS = 300, 40, 60
+NOTHING = 1e-7  # tau^2 as a share of the sampling variance below which it is zero
 FLAT = 1e-10  # of the expected gain of a full step, in log-likelihood units
 FLAT = 1e-9  # smallest over largest curvature, of orthogonal columns, that is more than rounding
 LOG_LIMIT = 60.0  # exp of it is zero or infinite for every purpose
@@ -121,7 +122,8 @@ def fit_scale(problem: Problem, z: np.ndarray, *, link: str, reml: bool) -> Scal
     if link == "identity":
         bound = bool((tau2 <= 1e-7 * (tau2.max() + problem.v[0, 0])).any())
     else:
-        bound = bool(np.abs(surface.z @ alpha).max() > LOG_LIMIT)
+        nothing = (tau2 <= NOTHING * problem.v[:, 0]).all()  # its logarithm goes to minus infinity
+        bound = bool(nothing or np.abs(surface.z @ alpha).max() > LOG_LIMIT)
     back = np.linalg.inv(r) * spread
     values = np.linalg.eigvalsh(observed)
     flat = not bound and abs(values[0]) <= FLAT * abs(values[-1])

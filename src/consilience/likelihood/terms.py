@@ -7,15 +7,18 @@ Every term has the form Cov(u_i, u_j) = [same outer level] z_i' G(theta) z_j, wh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.linalg import combine_codes, entries_below, group_codes
+from ..base.linalg import combine_codes, entries_below, group_codes, numbers
 from ..base.options import choose
 from ..records import Effects, Inner, Intercept, Known, Shared, Slopes, Term
+from ..records.spec import Structure as SpecStructure
 from .angles import by_angles, root_of
 from .basis import once
+from .columns import finite_column, whole_column
 from .structures import (
     SPATIAL,
     Parameter,
@@ -31,6 +34,8 @@ from .structures import (
 )
 
 SCALINGS = ("none", "correlation", "correlation-from-zero", "from-zero")
+ROUNDING = 1e-8  # of a correlation that is given
+STRUCTURES: tuple[str, ...] = get_args(SpecStructure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,21 +167,11 @@ class RandomTerm:
         return np.asarray(block)
 
 
-def column(effects: Effects, name: str) -> np.ndarray:
-    """A column of the effects; InputError ``unknown-column`` names the known ones."""
-    if name == "study":
-        return effects.study
-    if name not in effects.columns:
-        known = ", ".join(("study", *effects.columns))
-        raise InputError(f'The effects have no column "{name}"; there are: {known}.', code="unknown-column")
-    return np.asarray(effects.columns[name])
-
-
 def column_codes(effects: Effects, name: str) -> np.ndarray:
     """(k,) codes of one column, in order of first appearance."""
     if name == "row":
         return np.arange(effects.k)
-    return group_codes(column(effects, name).tolist())[0]
+    return group_codes(whole_column(effects, name).tolist())[0]
 
 
 def partition(effects: Effects, by: tuple[str, ...]) -> np.ndarray:
@@ -282,7 +277,7 @@ def _known_levels(effects: Effects, by: str, labels: tuple[str, ...], given: np.
             code="shape",
         )
     place = {str(label): i for i, label in enumerate(labels)}
-    values = [str(value) for value in column(effects, by).tolist()]
+    values = [str(value) for value in whole_column(effects, by).tolist()]
     missing = sorted({value for value in values if value not in place})
     if missing:
         raise InputError(
@@ -328,7 +323,7 @@ def _rescaled(term: Known) -> np.ndarray:
 
 def _slopes(effects: Effects, term: Slopes) -> RandomTerm:
     levels = ("intercept", *term.columns)
-    values = [np.ones(effects.k), *(np.asarray(column(effects, c), dtype=float) for c in term.columns)]
+    values = [np.ones(effects.k), *(finite_column(effects, c) for c in term.columns)]
     structure = _slopes_structure(term, list(levels))
     nowhere = np.zeros(effects.k, dtype=np.intp)
     return RandomTerm(
@@ -353,12 +348,12 @@ def _slopes_structure(term: Slopes, names: list[str]) -> Structure:
 
 def _inner(effects: Effects, term: Inner) -> RandomTerm:
     outer = column_codes(effects, term.outer)
-    kind = term.structure
+    kind = choose(term.structure, STRUCTURES, what="structure")
     if kind in SPATIAL:
         inner = _known_levels(effects, term.inner, term.labels, term.distance)
         levels: list[object] = list(term.labels)
     else:
-        inner, levels = sorted_levels(column(effects, term.inner))
+        inner, levels = sorted_levels(whole_column(effects, term.inner))
     names = [str(level) for level in levels]
     structure = _structure(term, names=names, levels=levels, within=(inner, outer))
     return RandomTerm(term.name, structure, outer, inner, None, tuple(names))
@@ -393,11 +388,19 @@ def _structure(
     lower = 0.0 if kind == "CAR" else -1.0
     if kind in ("CS", "HCS"):
         lower = -1 / max(_most_within(*within) - 1, 1)
+    if not (np.isnan(rho) or lower - ROUNDING <= rho <= 1 + ROUNDING):
+        raise InputError(
+            f'The correlation given for "{term.name}" is {rho:g}; it must lie between {lower:.4g} and 1.',
+            code="not-positive-definite",
+        )
     more = (0.0, 0.95, 0.9 * lower) if lower < 0 else (0.0, 0.95)
     shape = Parameter("rho", unit=0, lower=lower, upper=1.0, fixed=rho, seed=0.5, more=more)
     if kind in ("CS", "HCS"):
         return correlated(exchangeable(size), names=which, fixed=fixed, shape=shape)
-    times = np.array([float(str(x)) for x in levels]) if kind == "CAR" else np.arange(size, dtype=float)
+    if kind == "CAR":
+        times = numbers([str(x) for x in levels], f'times "{term.inner}" of a CAR term')
+    else:
+        times = np.arange(size, dtype=float)
     gaps = np.abs(times[:, None] - times[None, :])
     return correlated(powers(gaps), names=which, fixed=fixed, shape=shape)
 
@@ -437,7 +440,7 @@ def _range(distance: np.ndarray, fixed: float) -> Parameter:
     if not len(positive):
         raise InputError("All distances of a spatial term are zero.", code="shape")
     low, high = float(np.min(positive)), float(np.max(positive))
-    seeds = np.geomspace(low / 2, high, 6).tolist()
+    seeds = np.geomspace(low / 4, high, 7).tolist()
     return Parameter(
         "range", unit=0, lower=low * 1e-3, upper=high * 1e3, fixed=fixed, seed=seeds[2], more=tuple(seeds)
     )
@@ -447,10 +450,18 @@ def _given(values: tuple[float, ...] | None, size: int, term: Inner | Slopes, wh
     """(size,) given values, NaN where to be estimated; one value stands for all."""
     if values is None:
         return np.full(size, np.nan)
+    values = tuple(np.atleast_1d(np.asarray(values)).tolist())
     if len(values) not in (1, size):
         kind = f" ({term.structure})" if isinstance(term, Inner) else ""
         raise InputError(
             f'The term "{term.name}"{kind} needs 1 or {size} values of {what}, not {len(values)}.',
             code="shape",
         )
-    return np.array(values * size if len(values) == 1 else values, dtype=float)
+    given = numbers(values * size if len(values) == 1 else values, f'{what}s given for "{term.name}"')
+    if what == "variance" and (np.isinf(given).any() or (given < 0).any()):
+        raise InputError(
+            f'A variance given for "{term.name}" is negative or infinite.',
+            code="given-variance",
+            advice="Give NaN or None to estimate it.",
+        )
+    return given

@@ -10,7 +10,7 @@ from .location_scale import fit_location_scale
 from .multilevel import METHODS, fit_multilevel
 from .rve import fit_working_model
 from .univariate import fit_univariate, is_univariate
-from .usable import exact_rows_note, refuse_unusable
+from .usable import exact_rows_note, refuse_other_records, refuse_unusable
 
 
 def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fit | None = None) -> Fit:
@@ -23,9 +23,10 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
 
     Raises
     ------
-    InputError for data that cannot be analysed (``shape``, ``not-finite``, ``variance-not-positive``,
+    InputError for data that cannot be analysed (``record``, ``shape``, ``not-numeric``, ``not-finite``, ``variance-not-positive``,
     ``out-of-range``, ``level``, ``given-variance`` and those of the model), OptionError for an unknown choice in `spec`.
     """
+    refuse_other_records(effects, Design.intercept(0) if design is None else design, spec)
     matrix = Design.intercept(effects.k) if design is None else design
     univariate = is_univariate(effects, spec)
     refuse_unusable(

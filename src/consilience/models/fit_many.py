@@ -149,13 +149,18 @@ def attempt(effects: Effects, spec: Spec, design: Design, start: Fit | None = No
 
 
 def refits_of(fits: Sequence[Fit | None], *, k: np.ndarray, p: int) -> Refits:
-    """Single fits as arrays. k : (F,) number of effects of each; p : number of coefficients."""
+    """Single fits as arrays. k : (F,) number of effects of each; p : number of coefficients.
+
+    Where the rows that are left lack a level of an inner | outer term, there is no theta for it: NaN, the rest is kept.
+    """
     q = max((len(found.components.theta) for found in fits if found is not None), default=0)
     result = empty_refits(k, p, q)
     for i, found in enumerate(fits):
         if found is None:
             continue
-        result.ok[i], result.theta[i] = True, found.components.theta
+        result.ok[i] = True
+        if len(found.components.theta) == q:
+            result.theta[i] = found.components.theta
         for name in ("estimate", "se", "df", "statistic", "p_value", "ci_low", "ci_high", "covariance"):
             getattr(result, name)[i] = getattr(found.coefficients, name)
         result.tau2[i], result.loglik[i] = found.components.total, found.loglik

@@ -7,7 +7,8 @@ import numpy as np
 from ..base.distributions import t_isf
 from ..base.errors import InputError
 from ..base.linalg import group_codes
-from ..likelihood.terms import column, column_codes
+from ..likelihood.columns import column
+from ..likelihood.terms import column_codes
 from ..records import Fit, Note
 from ..records.resampling import Jackknife
 from .quantities import Progress, Quantity, follow, named_quantities

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.distributions import chi2_sf
-from ..likelihood.build import Setup
+from ..likelihood.build import Setup, Unknown
 from ..likelihood.gaussian import LOG_2PI, Evaluation, evaluate
 from ..likelihood.multistart import Solution
 from ..records import Components, FitStatistics, Heterogeneity
@@ -133,18 +133,20 @@ def heterogeneity_by_level(setup: Setup, components: Components, zero: Evaluatio
 
 
 def fit_statistics(
-    setup: Setup, at: Evaluation, *, reml: bool, rss: float, zero: Evaluation | None
+    setup: Setup, at: Evaluation, *, reml: bool, rss: float, zero: Evaluation | None, unknown: Unknown
 ) -> dict[str, FitStatistics]:
     """Both likelihoods at these estimates with information criteria, on the effects' scale.
 
     Parameters
     ----------
     at : the likelihood at the estimates, restricted if `reml`; rss : weighted residual sum of squares at the reported
-        coefficients; zero : the fit `without_heterogeneity`.
+        coefficients; zero : the fit `without_heterogeneity`; unknown : what the data cannot decide: correlations that the
+        likelihood does not depend on are no parameters of it.
     """
     problem = setup.problem
     k, p = problem.k, problem.p
-    free = int(np.isnan(problem.fixed).sum())
+    free = int(np.isnan(problem.fixed).sum()) - len(unknown.unseen)
+    free -= sum(setup.parameters[index].unit == 0 for index, _ in unknown.hidden)
     log_unit = setup.exponent * float(np.log(2.0))
     restriction = 0.5 * (
         p * LOG_2PI - 2.0 * float(np.log(np.abs(at.r_basis.diagonal())).sum()) + problem.logdet_xx

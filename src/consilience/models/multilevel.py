@@ -44,7 +44,7 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
     ------
     InputError for data that cannot be analysed (see `likelihood.build.build`), OptionError for unknown choices.
     """
-    choose(spec.method, METHODS, what="estimator")
+    choose(spec.method, METHODS, what="estimator of a model with these terms")
     with one_blas_thread():
         setup = build(effects, design, spec)
         warm = None if start is None else setup.scale_theta(start.components.theta, -1)
@@ -57,7 +57,9 @@ def fit_multilevel(effects: Effects, design: Design, spec: Spec, *, start: Fit |
         heterogeneity = heterogeneity_by_level(setup, components, zero)
         if np.isnan(heterogeneity.i2) and heterogeneity.df > 0:
             notes = (*notes, Note("i2-undefined", "info", I2_NOTE))
-        statistics = fit_statistics(setup, solution.evaluation, reml=reml, rss=working.rss, zero=zero)
+        statistics = fit_statistics(
+            setup, solution.evaluation, reml=reml, rss=working.rss, zero=zero, unknown=solution.unknown
+        )
         return Fit(
             spec=spec,
             effects=effects,

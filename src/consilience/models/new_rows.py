@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.linalg import numbers
 from ..base.options import suggestion
 from ..data.formula import columns_of, new_rows
 from ..likelihood.terms import RandomTerm, partition, random_terms
@@ -85,7 +86,7 @@ def _constant(design: Design) -> bool:
 
 
 def _checked(fit: Fit, x: Any) -> np.ndarray:
-    rows = np.atleast_2d(np.asarray(x, dtype=float))
+    rows = np.atleast_2d(numbers(x, "moderator values"))
     p = len(fit.coefficients.names)
     if rows.ndim != 2 or rows.shape[1] != p or not np.isfinite(rows).all():
         raise InputError(

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..base.distributions import chi2_isf
 from ..base.errors import InputError
-from ..base.linalg import one_blas_thread
-from ..base.options import suggestion
+from ..base.linalg import numbers, one_blas_thread
+from ..base.options import confidence_level, suggestion
 from ..base.roots import find_root
 from ..likelihood.build import Setup, build
 from ..likelihood.held import hold, pairs_to_hold
@@ -83,7 +83,9 @@ def profile(fit: Fit, name: str, values: Sequence[float]) -> Profile:
     with one_blas_thread():
         line = _line(fit, name)
         unit = line.setup.parameters[line.index].unit
-        given = np.asarray(values, dtype=float)
+        given = np.atleast_1d(numbers(values, "values of the profile"))
+        if given.ndim != 1 or np.isnan(given).any():
+            raise InputError("The values of a profile must be one list of numbers.", code="shape")
         working = np.ldexp(given, -2 * line.setup.exponent) if unit else given
         drops = [line.drop(float(np.sqrt(x) if unit == 1 else x)) for x in working]
     return Profile(name, given, fit.loglik + np.array(drops))
@@ -101,7 +103,7 @@ def profile_interval(fit: Fit, name: str, *, level: float = 0.95) -> Interval:
     with one_blas_thread():
         line = _line(fit, name)
         parameter, peak = line.setup.parameters[line.index], float(line.theta[line.index])
-        allowed = 0.5 * float(chi2_isf(1 - level, 1))
+        allowed = 0.5 * float(chi2_isf(1 - confidence_level(level), 1))
 
         def above(value: float) -> float:
             return line.drop(value) + allowed

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..base.distributions import chi2_sf
+from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
 from ..inference.rve_weights import Moment, moment_components, row_variances
 from ..likelihood.build import check_rank
@@ -27,6 +28,11 @@ def fit_working_model(effects: Effects, design: Design, spec: Spec) -> Fit:
     Source: Hedges, Tipton & Johnson (2010); small-sample corrections of Tipton (2015), Psychol Methods 20:375.
     """
     check_rank(design)
+    if spec.method == "CORR" and not 0 <= spec.rho <= 1:
+        raise InputError(
+            f"The correlation rho of the working model is {spec.rho:g}; it must lie between 0 and 1.",
+            code="rho",
+        )
     with one_blas_thread():
         found = moment_components(effects, design, spec)
     v = row_variances(effects, spec, tau2=found.tau2, omega2=found.omega2)

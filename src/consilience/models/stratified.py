@@ -8,7 +8,8 @@ import numpy as np
 
 from ..base.distributions import chi2_sf, normal_isf, t_two_sided
 from ..base.errors import InputError
-from ..base.options import choose
+from ..base.linalg import numbers
+from ..base.options import choose, confidence_level
 from ..likelihood.stratified import (
     Rates,
     Tables,
@@ -112,10 +113,14 @@ def _informative(common: tuple[float, float]) -> tuple[float, float]:
 
 
 def _checked(counts: Sequence[np.ndarray], study: np.ndarray | None) -> tuple[list[np.ndarray], np.ndarray]:
-    columns = [np.asarray(column, dtype=float) for column in counts]
+    columns = [numbers(column, "counts") for column in counts]
     if len(columns) != 4 or len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
         raise InputError("Four columns of counts of equal length are needed.", code="counts")
-    labels = np.array([str(i + 1) for i in range(len(columns[0]))], dtype=object) if study is None else study
+    labels = (
+        np.array([str(i + 1) for i in range(len(columns[0]))], dtype=object)
+        if study is None
+        else np.asarray(study, dtype=object)
+    )
     table = np.array(columns)
     if (table < 0).any() or np.isinf(table).any():
         row = int(np.nonzero(((table < 0) | np.isinf(table)).any(axis=0))[0][0])
@@ -163,7 +168,7 @@ def _fit(
 ) -> Fit:
     estimate, variance = common
     se, k = np.sqrt(variance), effects.k
-    half = float(normal_isf((1 - level) / 2)) * se
+    half = float(normal_isf((1 - confidence_level(level)) / 2)) * se
     z = estimate / se
     one = np.ones(1)
     coefficients = Coefficients(

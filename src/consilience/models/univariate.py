@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.linalg import dependent_columns
+from ..base.linalg import dependent_columns, numbers
 from ..base.options import choose
 from ..inference.heterogeneity import heterogeneity_of
 from ..inference.knapp_hartung import UNIVARIATE_TESTS, coefficients_of, moderators, omnibus_test
@@ -106,7 +106,7 @@ def weights_of_spec(effects: Effects, spec: Spec) -> np.ndarray | None:
     if spec.weights == "equal":
         return np.ones(effects.k)
     choose(spec.weights, effects.columns, what="Column of weights")
-    return np.asarray(effects[spec.weights], dtype=float)
+    return numbers(effects[spec.weights], f'weights "{spec.weights}"')
 
 
 def _optimum(batch: BatchFit, method: str, *, given: bool) -> Optimum:

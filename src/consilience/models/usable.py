@@ -5,9 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.errors import InputError
-from ..records import Design, Effects, Intercept, Known, Note, Spec
+from ..base.options import confidence_level
+from ..records import Design, Effects, Intercept, Known, Note, Spec, Term
 
 WIDEST = 1e100  # ratio of two variances, or of a squared difference of effects to a variance
+
+
+def refuse_other_records(effects: object, design: object, spec: object) -> None:
+    """Raise InputError ``record`` for arguments that are not the records which a fit takes."""
+    for value, kind in ((effects, Effects), (design, Design), (spec, Spec)):
+        if not isinstance(value, kind):
+            advice = " Make one with design_matrix(formula, columns)." if kind is Design else ""
+            raise InputError(
+                f"A fit needs a record of type {kind.__name__}, not a {type(value).__name__}.{advice}",
+                code="record",
+            )
+    terms = spec.terms if isinstance(spec, Spec) else ()
+    if not isinstance(terms, tuple | list):
+        raise InputError(
+            f"Spec.terms is a {type(terms).__name__}; it must be a tuple of terms.", code="record"
+        )
+    for term in terms:
+        if not isinstance(term, Term):
+            raise InputError(
+                f"{term!r} is no random term.",
+                code="record",
+                advice="Give Intercept, Inner, Slopes, Known or Shared.",
+            )
 
 
 def refuse_unusable(effects: Effects, design: Design, spec: Spec, *, exact: bool = False) -> None:
@@ -31,6 +55,14 @@ def _refuse_shapes(effects: Effects, design: Design) -> None:
                 code="shape",
                 advice="Give numpy.asarray(...) of one column.",
             )
+        if name != "study" and values.dtype.kind not in "fiu":
+            raise InputError(
+                f"Effects.{name} is an array of {values.dtype}; needed are numbers.",
+                code="not-numeric",
+                advice="Give numpy.asarray(..., dtype=float).",
+            )
+    if not isinstance(design.matrix, np.ndarray) or design.matrix.dtype.kind not in "fiub":
+        raise InputError("The matrix of a design must be an array of numbers.", code="not-numeric")
     shape, names = np.shape(design.matrix), len(design.names)
     if len(shape) != 2 or shape != (k, names):
         raise InputError(
@@ -41,7 +73,7 @@ def _refuse_shapes(effects: Effects, design: Design) -> None:
 
 
 def _refuse_values(effects: Effects, design: Design, *, exact: bool) -> None:
-    least = float(effects.v.min(initial=np.inf))
+    least = float(effects.v.min()) if len(effects.v) else np.inf
     if (least >= 0 if exact else least > 0) and np.isfinite(
         effects.y.sum() + effects.v.sum() + design.matrix.sum()
     ):
@@ -86,14 +118,7 @@ def _refuse_range(effects: Effects) -> None:
 
 
 def _refuse_choices(spec: Spec) -> None:
-    if not 0 < spec.level < 1:
-        raise InputError(
-            f"The confidence level is {spec.level:g}; it must lie between 0 and 1.",
-            code="level",
-            advice=f"Did you mean {spec.level / 100:g}?"
-            if 1 < spec.level < 100
-            else "Give 0.95, for example.",
-        )
+    confidence_level(spec.level)
     for term in spec.terms:
         given = term.variance if isinstance(term, Intercept | Known) else None
         if given is not None and not (np.isfinite(given) and given >= 0):

@@ -15,9 +15,9 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import one_blas_thread
-from ..base.options import choose
+from ..base.options import choose, confidence_level
 from ..base.shares import exact_interval
-from ..inference.contrasts import constraint_rows
+from ..inference.contrasts import Hypothesis, constraint_rows, independent_rows
 from ..inference.robust import Correction, Robust, robust_covariance
 from ..inference.wald import prepared
 from ..inference.working import working_of
@@ -42,7 +42,7 @@ class _Terms:
 
 def wild_bootstrap(
     fit: Fit,
-    constraints: np.ndarray,
+    constraints: Hypothesis,
     *,
     rng: np.random.Generator,
     replicates: int = 1999,
@@ -57,7 +57,7 @@ def wild_bootstrap(
 
     Parameters
     ----------
-    constraints : (q, p); auxiliary : ``rademacher`` (signs), ``mammen`` (two points), ``webb`` (six points, for fewer
+    constraints : (q, p) rows or names, as in `contrasts`; auxiliary : ``rademacher`` (signs), ``mammen`` (two points), ``webb`` (six points, for fewer
         than about 10 clusters), ``normal``.
     impose : residuals of the model fitted under the hypothesis (keeps the size with few clusters); False = those of
         the fit itself, with its estimates as the truth.
@@ -106,7 +106,7 @@ def wild_bootstrap(
 
 def wild_bootstrap_interval(
     fit: Fit,
-    contrast: np.ndarray,
+    contrast: Hypothesis,
     *,
     rng: np.random.Generator,
     replicates: int = 1999,
@@ -120,7 +120,7 @@ def wild_bootstrap_interval(
 
     Parameters
     ----------
-    contrast : (p,); level : None = that of the fit.
+    contrast : (p,) or a name, as in `contrasts`; level : None = that of the fit.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def wild_bootstrap_interval(
     c = _checked(fit, contrast, replicates)
     if len(c) > 1:
         raise InputError("An interval needs one contrast, not several.", code="constraints")
-    level = fit.spec.level if level is None else level
+    level = fit.spec.level if level is None else confidence_level(level)
     with one_blas_thread():
         line = _line(fit, c, _Draws(rng, auxiliary, replicates), correction)
         alpha, made = 1 - level, len(line.moved)
@@ -172,13 +172,9 @@ def _values(line: _Line, low: float, high: float) -> np.ndarray:
     return np.concatenate([sides[0][:0:-1], sides[1]])
 
 
-def _checked(fit: Fit, constraints: np.ndarray, replicates: int) -> np.ndarray:
-    c = np.atleast_2d(np.asarray(constraints, dtype=float))
-    if c.shape[1] != len(fit.coefficients.names) or np.linalg.matrix_rank(c) < len(c):
-        raise InputError(
-            f"The constraints have shape {c.shape}; needed are independent rows of {len(fit.coefficients.names)}.",
-            code="constraints",
-        )
+def _checked(fit: Fit, constraints: Hypothesis, replicates: int) -> np.ndarray:
+    c = constraint_rows(fit, constraints)[0]
+    independent_rows(c)
     if replicates < 1:
         raise InputError(
             f"The number of replicates is {replicates}; it must be at least 1.", code="replicates"

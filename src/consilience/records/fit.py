@@ -191,6 +191,8 @@ class FitStatistics:
 
     @property
     def bic(self) -> float:
+        if not self.observations:  # as many coefficients as effects
+            return math.nan
         return -2 * self.loglik + self.parameters * math.log(self.observations)
 
     @property

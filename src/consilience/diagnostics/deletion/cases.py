@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.linalg import group_codes
-from ...likelihood.terms import column
+from ...likelihood.columns import column
 from ...records import Effects
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.format import plural
 from ...base.options import choose
-from ...likelihood.terms import column
+from ...likelihood.columns import column
 from ...records import Cumulative, Fit
 from .cases import Cases, cases_of
 from .selections import refitted

@@ -280,7 +280,7 @@ def _held(fit: Fit, cases: Cases) -> Deleted:
     b(-C) = b - (X'KX)^-1 X'K_C g with g = P_CC^-1 (Py)_C, the coefficients of one dummy per deleted effect, and
     Var b(-C) = root (I + f_C' P_CC^-1 f_C) root'. Source: the mean-shift model, Cook & Weisberg (1982), section 2.2.
     """
-    at, plain = pieces_of(fit), pieces_of(fit, sampling_only=True)
+    at, plain = pieces_of(fit), _plain(fit)
     p, k = fit.design.matrix.shape[1], fit.effects.k
     n = cases.n
     moved, grown = np.full((n, p), np.nan), np.full((n, p, p), np.nan)
@@ -288,7 +288,8 @@ def _held(fit: Fit, cases: Cases) -> Deleted:
     for rows, where in _by_size(cases):
         gone = _project(at, rows)
         moved[where], grown[where] = gone.moved, gone.grown
-        q[where] = np.maximum(plain.rss - _project(plain, rows).fall, 0.0)
+        if plain is not None:
+            q[where] = np.maximum(plain.rss - _project(plain, rows).fall, 0.0)
         few = TOO_FEW.format(k=k - rows.shape[1], p=p)
         for j in where[~gone.possible].tolist():
             reason[j] = few if k - rows.shape[1] < p else RANK
@@ -304,6 +305,16 @@ def _held(fit: Fit, cases: Cases) -> Deleted:
         spread=np.tile(at.root @ at.root.T, (n, 1, 1)),
         reason=tuple(reason),
     )
+
+
+def _plain(fit: Fit) -> Pieces | None:
+    """The pieces with V alone, of which Cochran's Q is made; None where V is singular, so that there is no Q."""
+    try:
+        return pieces_of(fit, sampling_only=True)
+    except InputError as error:
+        if error.code != "singular":
+            raise
+        return None
 
 
 def _by_size(cases: Cases) -> list[tuple[np.ndarray, np.ndarray]]:

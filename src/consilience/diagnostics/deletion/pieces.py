@@ -13,7 +13,7 @@ import numpy as np
 from ...base.errors import InputError
 from ...base.linalg import one_blas_thread
 from ...inference.working import working_effects
-from ...likelihood.build import build
+from ...likelihood.build import Setup, build
 from ...likelihood.gaussian import evaluate
 from ...likelihood.terms import RandomTerm, random_terms
 from ...models.univariate import weights_of_spec
@@ -96,6 +96,35 @@ def pieces_of(fit: Fit, *, sampling_only: bool = False) -> Pieces:
 
     Raises InputError ``singular`` where that covariance is.
     """
+    with one_blas_thread():
+        setup, inside = _setup_of(fit, sampling_only=sampling_only)
+        at = evaluate(setup.problem, inside, reml=True, derivatives=False)
+        if at is None:
+            raise InputError("The covariance of the effects is singular.", code="singular")
+        up, m = setup.exponent, _covariance(setup, inside)
+        return Pieces(
+            m=m,
+            inverse=m.inverse(),
+            root=np.ldexp(np.linalg.inv(at.r_basis), (up - setup.column_exponents)[:, None]),
+            f=np.ldexp(at.factor.back(at.q_basis), -up),
+            u=np.ldexp(at.factor.back(at.residual), -up),
+            rss=at.rss,
+        )
+
+
+def plain_covariance(fit: Fit) -> BlockMatrix:
+    """V of a fit as `pieces_of` has it with `sampling_only`; it may be singular."""
+    return _covariance(*_setup_of(fit, sampling_only=True))
+
+
+def _covariance(setup: Setup, theta: np.ndarray) -> BlockMatrix:
+    """The covariance at theta (q,) of the working scale, on the scale of the effects."""
+    blocks = setup.problem.layout.covariances(theta)
+    return BlockMatrix(setup.problem.k, [(rows, np.ldexp(m, 2 * setup.exponent)) for rows, m in blocks])
+
+
+def _setup_of(fit: Fit, *, sampling_only: bool) -> tuple[Setup, np.ndarray]:
+    """Rows in their own order, and the variances of the working scale at which M (or V) is meant."""
     if fit.spec.scale is not None and fit.variances is not None:
         extra = np.zeros(fit.effects.k) if sampling_only else fit.variances
         effects, spec = (
@@ -105,26 +134,11 @@ def pieces_of(fit: Fit, *, sampling_only: bool = False) -> Pieces:
         theta = np.empty(0)
     else:
         effects, spec, theta = working_effects(fit), replace(fit.spec, weights=""), fit.components.theta
-    with one_blas_thread():
-        setup = build(effects, fit.design, spec, dense=True)
-        problem = setup.problem
-        inside = setup.scale_theta(theta, -1)
-        if sampling_only:
-            inside = np.clip(np.zeros_like(inside), problem.lower, problem.upper)
-        at = evaluate(problem, inside, reml=True, derivatives=False)
-        if at is None:
-            raise InputError("The covariance of the effects is singular.", code="singular")
-        up = setup.exponent
-        covariance = [(rows, np.ldexp(m, 2 * up)) for rows, m in problem.layout.covariances(inside)]
-        m = BlockMatrix(problem.k, covariance)
-        return Pieces(
-            m=m,
-            inverse=m.inverse(),
-            root=np.ldexp(np.linalg.inv(at.r_basis), (up - setup.column_exponents)[:, None]),
-            f=np.ldexp(at.factor.back(at.q_basis), -up),
-            u=np.ldexp(at.factor.back(at.residual), -up),
-            rss=at.rss,
-        )
+    setup = build(effects, fit.design, spec, dense=True)
+    inside = setup.scale_theta(theta, -1)
+    if sampling_only:
+        inside = np.clip(np.zeros_like(inside), setup.problem.lower, setup.problem.upper)
+    return setup, inside
 
 
 def sampling_covariance(effects: Effects) -> BlockMatrix:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.errors import InputError
-from ...likelihood.terms import column
+from ...likelihood.columns import column
 from ...records import Fit, Residuals
 from ..deletion.cases import row_labels
 from ..deletion.influence import influence
-from ..deletion.pieces import BlockMatrix, Pieces, estimator, pieces_of
+from ..deletion.pieces import BlockMatrix, Pieces, estimator, pieces_of, plain_covariance
 
 NOTHING_LEFT = 1e-10  # share of its variance below which a residual is rounding
 
@@ -30,7 +30,7 @@ def parts_of(fit: Fit) -> Parts:
     """What residuals of all kinds are made of."""
     at = pieces_of(fit)
     raw = fit.effects.y - fit.design.matrix @ fit.coefficients.estimate
-    return Parts(at, pieces_of(fit, sampling_only=True).m, estimator(fit, at), raw)
+    return Parts(at, plain_covariance(fit), estimator(fit, at), raw)
 
 
 def residuals(fit: Fit, *, against: str = "fitted", reestimate: bool = True) -> Residuals:

@@ -1,0 +1,186 @@
+"""Arguments that no model can take are refused in words, never fitted as something else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from consilience import (
+    Block,
+    Design,
+    Effects,
+    Inner,
+    Intercept,
+    Slopes,
+    Spec,
+    contrasts,
+    design_matrix,
+    fit,
+    heterogeneity_intervals,
+    mantel_haenszel,
+    predict,
+    profile,
+    profile_interval,
+    robust_coefficients,
+    wald_test,
+    wild_bootstrap,
+)
+from consilience.base.errors import InputError, OptionError
+from engine_reference import random_effects_data
+
+EFFECTS = random_effects_data(3, studies=6)
+K = EFFECTS.k
+STUDY = Spec((Intercept(("study",)),), "REML", "z")
+ALONE = Effects(EFFECTS.y, EFFECTS.v, np.arange(K).astype(object))
+
+
+def with_terms(*terms: object, method: str = "REML") -> Spec:
+    return Spec(terms, method, "z")  # type: ignore[arg-type]
+
+
+def with_columns(**columns: object) -> Effects:
+    return replace(EFFECTS, columns={**EFFECTS.columns, **columns})
+
+
+def with_block(rows: list[int], matrix: list[list[float]]) -> Effects:
+    return replace(EFFECTS, blocks=(Block(np.array(rows), np.array(matrix)),))
+
+
+def refused(code: str, effects: Effects, spec: Spec, **more: object) -> str:
+    with pytest.raises((InputError, OptionError)) as caught:
+        fit(effects, spec, **more)  # type: ignore[arg-type]
+    assert caught.value.code == code
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("structure", ["cs", "PHYBM", "TOEP"])
+def test_an_unknown_structure_is_not_fitted_as_another(structure: str) -> None:
+    assert "SPEXP" in refused("unknown-option", EFFECTS, with_terms(Inner("outcome", "study", structure)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["HC1", "cr2", "CR4"])
+def test_an_unknown_correction_is_not_taken_for_none(kind: str) -> None:
+    found = fit(EFFECTS, STUDY)
+    for call in (robust_coefficients, lambda f, correction: wald_test(f, "intercept", correction=correction)):
+        with pytest.raises(OptionError, match="CR1S"):
+            call(found, correction=kind)  # type: ignore[operator]
+
+
+def test_a_correction_makes_a_wald_test_robust() -> None:
+    found = fit(EFFECTS, STUDY)
+    asked = wald_test(found, "intercept", correction="CR2")
+    assert asked.statistic == wald_test(found, "intercept", method="HTZ", correction="CR2").statistic
+    assert asked.statistic != wald_test(found, "intercept").statistic
+
+
+@pytest.mark.parametrize("level", [95, 0, 1.0, math.nan, "0.95"])
+def test_a_level_lies_between_zero_and_one(level: float) -> None:
+    several, one = fit(EFFECTS, STUDY), fit(ALONE, Spec.random_effects())
+    for call in (
+        lambda: fit(EFFECTS, replace(STUDY, level=level)),
+        lambda: robust_coefficients(several, level=level),
+        lambda: profile_interval(several, "study", level=level),
+        lambda: heterogeneity_intervals(one, level=level),
+        lambda: mantel_haenszel([[1, 2], [10, 10], [3, 4], [12, 12]], level=level),  # type: ignore[list-item]
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert caught.value.code == "level"
+
+
+def test_blocks_fit_the_effects() -> None:
+    v = float(EFFECTS.v[0])
+    assert "rows are counted from 0" in refused("block-rows", with_block([0, K], [[v, 0], [0, v]]), STUDY)
+    refused("block-rows", with_block([-1, 0], [[v, 0], [0, v]]), STUDY)
+    refused("shape", with_block([0, 1, 2], [[v, 0], [0, v]]), STUDY)
+    other = [[2 * v, 0.0], [0.0, float(EFFECTS.v[1])]]
+    assert "row 1 " in refused("block-variance", with_block([0, 1], other), STUDY)
+
+
+def test_columns_of_terms_are_whole() -> None:
+    gap = EFFECTS.columns["x"].copy()
+    gap[2] = np.nan
+    labels = EFFECTS.study.copy()
+    labels[1] = None
+    for effects, term in (
+        (with_columns(x=gap), Slopes(("x",), "study")),
+        (with_columns(x=gap), Inner("x", "study", "CAR")),
+        (with_columns(x=gap), Intercept(("x",))),
+        (replace(EFFECTS, study=labels), Intercept(("study",))),
+    ):
+        assert "missing in row" in refused("missing-values", effects, with_terms(term))
+    refused("shape", with_columns(lab=np.ones(K + 1)), with_terms(Intercept(("lab",))))
+
+
+def test_numbers_are_asked_for_where_text_is_given() -> None:
+    refused("not-numeric", EFFECTS, with_terms(Slopes(("outcome",), "study")))
+    refused("not-numeric", EFFECTS, with_terms(Inner("outcome", "study", "CAR")))
+    refused("not-numeric", EFFECTS, replace(STUDY, weights="outcome"))
+    found = fit(EFFECTS, STUDY)
+    for call in (
+        lambda: predict(found, "x"),
+        lambda: profile(found, "study", ["a"]),  # type: ignore[list-item]
+        lambda: contrasts(found, {"intercept": "a"}),  # type: ignore[dict-item]
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert caught.value.code == "not-numeric"
+    with pytest.raises(InputError):
+        profile(found, "study", [math.nan])
+    assert len(profile(found, "study", 0.1).loglik) == 1  # type: ignore[arg-type]
+
+
+def test_given_values_are_possible_ones() -> None:
+    inner = Inner("outcome", "study", "CS")
+    for term, code in (
+        (replace(inner, variance=(-0.1,)), "given-variance"),
+        (replace(inner, variance=(math.inf,)), "given-variance"),
+        (replace(inner, correlation=(2.0,)), "not-positive-definite"),
+        (
+            replace(inner, correlation=(-0.9,)),
+            "not-positive-definite",
+        ),  # studies have up to four outcomes: -1/3
+        (Slopes(("x",), "study", variance=(-0.1, 0.1)), "given-variance"),
+    ):
+        refused(code, EFFECTS, with_terms(term))
+
+
+@pytest.mark.parametrize("rho", [2.0, -0.1, math.nan])
+def test_the_working_correlation_is_one(rho: float) -> None:
+    refused("rho", EFFECTS, Spec.correlated(rho=rho))
+
+
+def test_whole_numbers_are_numbers_and_other_things_are_not() -> None:
+    counted = Effects(np.array([1, 2, 4]), np.array([1, 1, 2]), np.array(["a", "b", "c"], dtype=object))
+    as_floats = replace(counted, y=counted.y.astype(float), v=counted.v.astype(float))
+    for spec in (Spec.random_effects(), Spec.equal_effects(), STUDY):
+        one, other = fit(counted, spec).coefficients, fit(as_floats, spec).coefficients
+        np.testing.assert_array_equal(one.estimate, other.estimate)
+        np.testing.assert_array_equal(one.se, other.se)
+    refused("not-numeric", replace(counted, y=np.array(["1", "2", "3"], dtype=object)), STUDY)
+    refused("record", EFFECTS, STUDY, design="x")
+    refused("record", EFFECTS, STUDY, design=np.ones((K, 1)))
+    refused("record", EFFECTS, Spec(Intercept(("study",)), "REML", "z"))  # type: ignore[arg-type]
+    refused("record", EFFECTS, with_terms("study"))
+    refused("not-numeric", EFFECTS, STUDY, design=Design([[1.0]] * K, ("a",)))  # type: ignore[arg-type]
+
+
+def test_a_wild_bootstrap_takes_names() -> None:
+    found = fit(EFFECTS, STUDY, design=design_matrix("x", EFFECTS.columns))
+    by_name = wild_bootstrap(found, "x", rng=np.random.default_rng(1))
+    by_row = wild_bootstrap(found, np.array([[0.0, 1.0]]), rng=np.random.default_rng(1))
+    assert (by_name.statistic, by_name.p_value) == (by_row.statistic, by_row.p_value)
+
+
+def test_the_names_that_are_allowed_are_listed_once() -> None:
+    found = fit(EFFECTS, STUDY, design=design_matrix("x", EFFECTS.columns))
+    with pytest.raises(OptionError) as caught:
+        wald_test(found, "z")
+    assert caught.value.message.count('"x"') == 1
+
+
+def test_an_estimator_of_one_tau2_is_refused_for_the_terms() -> None:
+    assert "with these terms" in refused("unknown-option", EFFECTS, replace(STUDY, method="DL"))
