@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
 from consilience.diagnostics.selection import copas, p_uniform, p_uniform_star, selection_model, z_curve
 from consilience.diagnostics.selection.z_curve import rates_of
+from consilience.records.selection import SelectionKind
 from selection_data import effects_of, published, reference_effects
 
 
@@ -154,3 +157,58 @@ def test_copas_path_is_no_lower_than_from_many_random_starts() -> None:
             key=lambda r: r.fun,
         )
         assert found.estimate[row] == pytest.approx(best.x[0], abs=3e-3)
+
+
+CUT_Y = np.array(
+    [0.6888, 0.4032, 0.2322, -0.001, 0.0283, 0.0822, -0.173, 0.1644, -0.2875, 0.2535, 0.1826, 0.5813]
+)
+CUT_V = np.array(
+    [0.0699, 0.0201, 0.1119, 0.0225, 0.0316, 0.1919, 0.0356, 0.0722, 0.1785, 0.0422, 0.0515, 0.0993]
+)
+# R 4.2.2, metafor 3.8.1: selmodel(rma(y, v, method = "ML"), type, steps = cut, delta = 1.5, optimizer = "nlminb"), mean, tau^2,
+# log-likelihood; its integrals are good to four digits here
+CUT_IN_R = (
+    ("half-normal", 0.025, 0.0849702584, 0.0289870911, -1.27940564),
+    ("half-normal", 0.3, 0.100923915, 0.0291677434, -1.19850887),
+    ("negative-exponential", 0.025, 0.0686909229, 0.0233260737, -1.51459899),
+    ("negative-exponential", 0.3, 0.110994046, 0.0254027166, -1.26054438),
+    ("logistic", 0.025, 0.11024006, 0.0210673005, -1.34779382),
+    ("logistic", 0.3, 0.133551824, 0.0220136534, -1.2111416),
+    ("power", 0.025, -0.51895501, 0.152733943, -1.16963549),
+    ("power", 0.3, -0.356242712, 0.14751151, -1.08325897),
+)
+FORMULA: dict[str, Callable[[float], float]] = {
+    "half-normal": lambda p: float(np.exp(-1.5 * p * p)),
+    "negative-exponential": lambda p: float(np.exp(-1.5 * p)),
+    "logistic": lambda p: float(2 / (1 + np.exp(1.5 * p))),
+    "power": lambda p: (1 - p) ** 1.5,
+}
+
+
+@pytest.mark.parametrize(("kind", "cut", "mean", "tau2", "loglik"), CUT_IN_R)
+def test_a_smooth_weight_does_not_jump_at_its_cut(
+    kind: SelectionKind, cut: float, mean: float, tau2: float, loglik: float
+) -> None:
+    found = selection_model(effects_of(CUT_Y, CUT_V), kind=kind, steps=[cut], weights=[1.5])
+    assert found.coefficients.estimate[0] == pytest.approx(mean, rel=2e-4)
+    assert found.tau2 == pytest.approx(tau2, rel=2e-4)
+    assert found.loglik == pytest.approx(loglik, abs=3e-4)
+
+    def weight(p: float) -> float:
+        last = 1 - 1e-5 if kind == "power" else 1.0  # where its weight would be zero
+        return 1.0 if p <= cut else FORMULA[kind](min(p, last)) / FORMULA[kind](cut)
+
+    total = 0.0
+    for y, v in zip(CUT_Y, CUT_V, strict=True):
+        se, sd, center = np.sqrt(v), np.sqrt(v + found.tau2), found.coefficients.estimate[0]
+        corner = stats.norm.isf(cut) * se
+
+        def density(x: float, se: float = se, sd: float = sd, center: float = center) -> float:
+            return weight(float(stats.norm.sf(x / se))) * float(stats.norm.pdf(x, center, sd))
+
+        mass = sum(
+            integrate.quad(density, a, b, epsabs=1e-13, limit=400)[0]
+            for a, b in ((center - 10 * sd, corner), (corner, center + 10 * sd))
+        )
+        total += stats.norm.logpdf(y, center, sd) + np.log(weight(float(stats.norm.sf(y / se))) / mass)
+    assert found.loglik == pytest.approx(total, abs=2e-7)

@@ -131,8 +131,8 @@ def smooth_family(
     ----------
     precision : (K,) factor of delta for each study (not for the beta family).
     given : (q,) given parameters, NaN = estimated; None = all estimated.
-    threshold : w is constant for p below the first and above the second; for the families without censoring w is 1
-        below the first.
+    threshold : w is constant for p below the first and above the second; for all families but the beta it is 1 below the
+        first, and relative to the weight at that cut above it.
     """
     formula, lower, null, start, censored = FORMULAS[kind]
     low, high = threshold if threshold else (0.0, 1.0)
@@ -153,6 +153,9 @@ def smooth_family(
             lp = np.clip(lp, np.log(low), np.log(high)) if censored else lp
             lq = np.clip(lq, np.log1p(-high), np.log1p(-low)) if censored else lq
         full = formula(lp, lq, d, c)
+        if flat:  # relative to the weight at the cut, so that w does not jump there
+            at_cut = (np.full((1,) * lp.ndim, np.log(flat)), np.full((1,) * lp.ndim, np.log1p(-flat)))
+            full = _over(full, formula(*at_cut, d, c))
         keep = {int(j): a for a, j in enumerate(free)}
         return LogWeight(
             full.value * inside,
@@ -172,6 +175,13 @@ def smooth_family(
         start=start[:, free],
         to_delta=lambda theta: _reported(values, free, theta),
     )
+
+
+def _over(one: LogWeight, other: LogWeight) -> LogWeight:
+    """The ratio of two weights."""
+    second = {place: value - other.second[place] for place, value in one.second.items()}
+    first = [a - b for a, b in zip(one.first, other.first, strict=True)]
+    return LogWeight(one.value - other.value, first, second)
 
 
 def _reported(values: np.ndarray, free: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
