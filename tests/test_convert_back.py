@@ -15,6 +15,7 @@ from consilience.effects.aggregate import aggregate, combine, correlation_struct
 from consilience.effects.back_average import average_of_transformed, mode_of_transformed
 from consilience.effects.back_scales import TRANSFORMS, delta_method, transform
 from consilience.effects.correlation_matrices import correlation_covariance, regression_from_matrix
+from consilience.effects.sampling_covariance import Links, fill_blocks
 from consilience.effects.working_covariance import Pattern, working_covariance
 from consilience.records import Effects
 
@@ -275,3 +276,23 @@ def test_regression_from_the_matrix_is_the_regression():
         )
     with pytest.raises(InputError, match="no degrees of freedom"):
         regression_from_matrix(np.cov(x.T), names, outcome="y", predictors=("a", "b"), n=3)
+
+
+def test_effects_of_no_named_measure_take_one_correlation_within_a_study():
+    rng = np.random.default_rng(5)
+    v = rng.uniform(0.1, 1.0, 6)
+    study = np.array(["a", "b", "a", "a", "b", "c"], dtype=object)
+    found = fill_blocks(Effects(np.zeros(6), v, study), Links(rho=0.6))
+    expected = np.sqrt(np.outer(v, v)) * np.where(study[:, None] == study, 0.6, 0.0)
+    np.fill_diagonal(expected, v)
+    np.testing.assert_allclose(found.covariance(), expected, rtol=1e-12)
+    assert "rho = 0.6" in found.notes[-1].message
+    assert "2 studies" in found.notes[-1].message
+    blocks = working_covariance(v, study, Pattern(rho=0.6))
+    np.testing.assert_allclose(
+        Effects(np.zeros(6), v, study, blocks=blocks).covariance(), expected, rtol=1e-12
+    )
+    with pytest.raises(InputError, match="No correlation is given"):
+        fill_blocks(Effects(np.zeros(6), v, study), Links())
+    with pytest.raises(InputError, match="need a measure"):
+        fill_blocks(Effects(np.zeros(6), v, study), Links(rho=0.6, group1=study))

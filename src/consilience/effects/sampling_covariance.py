@@ -52,7 +52,8 @@ def fill_blocks(effects: Effects, links: Links) -> Effects:
     Parameters
     ----------
     effects : from `effect_size` (with study labels), or from `trial_effects` and `trial_ratios`, whose own columns then say
-        what is shared (only `known` and `rho` of the links are used).
+        what is shared (only `known` and `rho` of the links are used). Effects of no named measure (y and v alone) correlate
+        by `rho` within a study; `working_covariance` has more patterns for them.
     links : what is shared and known.
 
     Returns
@@ -70,7 +71,11 @@ def fill_blocks(effects: Effects, links: Links) -> Effects:
             raise _needed(f"effects of measure {effects.measure}")
         return with_covariance(effects, links.rho, links.known)
     known = np.isfinite(effects.y) & np.isfinite(effects.v) & (effects.v > 0)
-    maker = _Correlations(effects, links) if effects.measure in CORRELATIONS else _Groups(effects, links)
+    maker: _Correlations | _Constant | _Groups
+    if effects.measure in CORRELATIONS:
+        maker = _Correlations(effects, links)
+    else:
+        maker = _Constant(links) if effects.measure == "generic" else _Groups(effects, links)
     blocks: list[Block] = []
     notes: list[Note] = []
     for study, every in rows_by_study(effects.study):
@@ -121,6 +126,38 @@ def _labels(values: Any, k: int, name: str, default: str) -> np.ndarray:
     if labels.shape != (k,):
         raise InputError(f"{name} has {labels.size} entries for {k} effects.", code="columns-unequal")
     return np.array([str(label) for label in labels], dtype=object)
+
+
+class _Constant:
+    """Effects of which nothing is known but y and v."""
+
+    def __init__(self, links: Links) -> None:
+        named = (links.group1, links.group2, links.outcome, links.time, links.variables)
+        if any(x is not None for x in named) or links.known is not NOTHING or links.overlap:
+            raise InputError(
+                "Effects of no named measure have one correlation within a study, links.rho; other links need a measure.",
+                code="measure-without-covariance",
+                advice="Use `working_covariance` for groups, kinds and times.",
+            )
+        if links.rho is None:
+            raise _needed("effects of no named measure")
+        self.rho, self.studies = links.rho, 0
+
+    def correlation(self, rows: np.ndarray, study: str) -> np.ndarray:
+        """(m, m) correlation of the effects in `rows` of one study."""
+        self.studies += 1
+        return np.asarray(self.rho + (1.0 - self.rho) * np.eye(len(rows)))
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What rests on rho."""
+        return (_assumed(self.rho, self.studies),) if self.studies else ()
+
+
+def _assumed(rho: float, studies: int) -> Note:
+    where = f"{studies} {'study' if studies == 1 else 'studies'}"
+    text = f"The working correlation rho = {rho:g} stands for what is not known in {where}."
+    return Note("covariance-assumed", "info", text)
 
 
 class _Groups:
@@ -208,15 +245,8 @@ class _Groups:
                 f"correlation is used in {', '.join(sorted(self.reduced))}."
             )
             out.append(Note("correlation-impossible", "warning", text))
-        if self.working:
-            text = f"The working correlation rho = {self.links.rho:g} stands for what is not known in {len(self.working)}"
-            out.append(
-                Note(
-                    "covariance-assumed",
-                    "info",
-                    f"{text} {'study' if len(self.working) == 1 else 'studies'}.",
-                )
-            )
+        if self.working and self.links.rho is not None:
+            out.append(_assumed(self.links.rho, len(self.working)))
         return tuple(out)
 
 

@@ -15,7 +15,7 @@ from ..records import Block
 class Pattern:
     """What makes effects of one cluster correlate; the parts multiply. All arrays (k,), None = not used.
 
-    obs : which measurement; different ones correlate by `rho`. kind : which construct; different ones correlate by
+    obs : which measurement; different ones correlate by `rho` (None with a rho = each effect is its own). kind : which construct; different ones correlate by
         `rho_between`, different measurements of one construct by `rho`.
     time : when; correlation phi^|difference| (continuous autoregression).
     group1, group2 : who is compared; comparisons that share a group correlate by the shared part of their
@@ -76,12 +76,12 @@ def pattern_correlation(pattern: Pattern, rows: np.ndarray) -> np.ndarray:
     """(m, m) correlation of the effects in `rows` of one cluster."""
     m = len(rows)
     correlation = np.ones((m, m))
+    obs = pattern.obs[rows] if pattern.obs is not None else rows if pattern.rho else np.zeros(m)
+    within = np.where(_same(obs), 1.0, pattern.rho)
     if pattern.kind is not None:
-        same_kind = _same(pattern.kind[rows])
-        within = np.where(_same(pattern.obs[rows]), 1.0, pattern.rho) if pattern.obs is not None else 1.0
-        correlation = np.where(same_kind, within, pattern.rho_between)
-    elif pattern.obs is not None:
-        correlation = np.where(_same(pattern.obs[rows]), 1.0, pattern.rho)
+        correlation = np.where(_same(pattern.kind[rows]), within, pattern.rho_between)
+    elif pattern.obs is not None or pattern.rho:
+        correlation = within
     if pattern.time is not None:
         time = np.asarray(pattern.time, dtype=float)[rows]
         correlation = correlation * pattern.phi ** np.abs(time[:, None] - time[None, :])
