@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,11 +21,14 @@ from consilience import (
     design_matrix,
     fit,
     heterogeneity_intervals,
+    likelihood_ratio_test,
     mantel_haenszel,
     predict,
     profile,
     profile_interval,
+    refit_many,
     robust_coefficients,
+    simulate,
     wald_test,
     wild_bootstrap,
 )
@@ -184,3 +188,31 @@ def test_the_names_that_are_allowed_are_listed_once() -> None:
 
 def test_an_estimator_of_one_tau2_is_refused_for_the_terms() -> None:
     assert "with these terms" in refused("unknown-option", EFFECTS, replace(STUDY, method="DL"))
+
+
+def test_what_follows_from_a_fit_refuses_wrong_shapes_in_words() -> None:
+    found = fit(EFFECTS, STUDY)
+    rng = np.random.default_rng(1)
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("replicates", lambda: simulate(found, n=2.5, rng=rng)),  # type: ignore[arg-type]
+        ("shape", lambda: simulate(found, n=2, rng=rng, theta=np.array([0.1, 0.2]))),
+        ("shape", lambda: refit_many(found, keep=np.ones((3, K + 1), dtype=bool))),
+        ("shape", lambda: refit_many(found, y=EFFECTS.y)),
+        ("shape", lambda: refit_many(found, x=np.ones((2, K - 1, 1)))),
+        ("record", lambda: likelihood_ratio_test(found, None)),  # type: ignore[arg-type]
+    ]
+    for code, call in calls:
+        with pytest.raises(InputError) as caught:
+            call()
+        assert caught.value.code == code
+    again = refit_many(found, x=np.broadcast_to(found.design.matrix, (2, K, 1)))
+    np.testing.assert_allclose(again.estimate[:, 0], found.coefficients.estimate[0], rtol=1e-9)
+
+
+def test_fits_with_other_sampling_covariances_are_not_compared() -> None:
+    v = EFFECTS.v[:2]
+    off = 0.5 * math.sqrt(v[0] * v[1])
+    other = with_block([0, 1], [[v[0], off], [off, v[1]]])
+    full, reduced = fit(other, with_terms(*STUDY.terms, method="ML")), fit(EFFECTS, with_terms(method="ML"))
+    with pytest.raises(InputError, match="covariances"):
+        likelihood_ratio_test(full, reduced)

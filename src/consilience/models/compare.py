@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base.distributions import chi2_sf
 from ..base.errors import InputError
-from ..records import Fit, TestResult
+from ..records import Effects, Fit, TestResult
 
 
 def likelihood_ratio_test(full: Fit, reduced: Fit) -> TestResult:
@@ -16,14 +16,17 @@ def likelihood_ratio_test(full: Fit, reduced: Fit) -> TestResult:
 
     Raises
     ------
-    InputError ``different-data`` unless both analysed the same effects, ``different-methods``,
+    InputError ``record`` for what is no fit, ``different-data`` unless both analysed the same effects and covariances, ``different-methods``,
     ``restricted-likelihood`` for REML fits with different moderators, ``not-nested`` if `reduced` is not smaller,
     ``no-likelihood`` for working models, which have none.
     """
+    for given in (full, reduced):
+        if not isinstance(given, Fit):
+            raise InputError(f"Two fits are compared, not a {type(given).__name__}.", code="record")
     a, b = full.effects, reduced.effects
-    if a.k != b.k or not (np.array_equal(a.y, b.y) and np.array_equal(a.v, b.v)):
+    if a.k != b.k or not (np.array_equal(a.y, b.y) and np.array_equal(a.v, b.v) and _same_blocks(a, b)):
         raise InputError(
-            f"The fits analyse different effects ({a.k} and {b.k} rows).",
+            f"The fits analyse different effects or sampling covariances ({a.k} and {b.k} rows).",
             code="different-data",
             advice="Refit the smaller model on the rows of the larger one.",
         )
@@ -57,3 +60,10 @@ def _parameters(fit: Fit) -> int:
             advice="Use a Wald test of the moderators.",
         )
     return next(iter(fit.statistics.values())).parameters
+
+
+def _same_blocks(a: Effects, b: Effects) -> bool:
+    return len(a.blocks) == len(b.blocks) and all(
+        np.array_equal(one.rows, other.rows) and np.array_equal(one.matrix, other.matrix)
+        for one, other in zip(a.blocks, b.blocks, strict=True)
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..base.errors import InputError
 from ..likelihood.batch_fit import BatchFit
 from ..likelihood.compiled import available, compiled
 from ..records import Design, Effects, Fit, Refits, Spec
@@ -38,7 +39,9 @@ def refit_many(
     safe : the highest likelihood is searched for each; False = local search from the fit's variances, faster.
 
     A data set that cannot be fitted (too few rows, columns that became dependent) has ``ok`` False; nothing is raised.
+    InputError ``shape`` for arrays of other lengths.
     """
+    _refuse_shapes(fit.effects.k, keep=keep, y=y, x=x)
     shapes = [len(a) for a in (keep, y) if a is not None] + (
         [len(x)] if x is not None and x.ndim == 3 else []
     )
@@ -58,6 +61,19 @@ def refit_many(
         return fit_nested(given, nesting, spec, start=None if safe else fit.components.theta)
     designs = np.broadcast_to(design, (n, *design.shape[-2:]))
     return one_by_one(fit, kept, effects, designs, safe=safe)
+
+
+def _refuse_shapes(k: int, **given: np.ndarray | None) -> None:
+    for name, values in given.items():
+        if values is None:
+            continue
+        shape = np.shape(values)
+        rows = shape[-2:-1] if name == "x" else shape[-1:]
+        if rows != (k,) or len(shape) not in ((2, 3) if name == "x" else (2,)):
+            raise InputError(
+                f"{name} has shape {shape}; each data set needs one value (of x one row) for each of the {k} effects.",
+                code="shape",
+            )
 
 
 def in_batches(fit: Fit) -> bool:

@@ -60,7 +60,7 @@ def sampler(fit: Fit, *, theta: np.ndarray | None = None) -> Sampler:
     Raises
     ------
     InputError ``no-model-to-simulate`` for the working models of robust variance estimation, which give weights
-    and no distribution; ``singular`` if the covariance at `theta` is not positive semi-definite.
+    and no distribution; ``shape`` for theta of another length; ``singular`` if the covariance at `theta` is not positive semi-definite.
     """
     if fit.spec.method in WORKING_MODELS:
         raise InputError(
@@ -76,6 +76,11 @@ def sampler(fit: Fit, *, theta: np.ndarray | None = None) -> Sampler:
     setup = build(fit.effects, fit.design, fit.spec)
     layout = setup.problem.layout
     given = fit.components.theta if theta is None else np.asarray(theta, dtype=float)
+    if given.shape != fit.components.theta.shape:
+        raise InputError(
+            f"theta has shape {given.shape}; needed are the {len(fit.components.theta)} values of Components.theta.",
+            code="shape",
+        )
     blocks = layout.covariances(setup.scale_theta(given, -1))
     return Sampler(mean, layout, blocks, [(rows, _roots(m)) for rows, m in blocks], setup.exponent)
 
@@ -107,8 +112,10 @@ def simulate(fit: Fit, *, n: int, rng: np.random.Generator, theta: np.ndarray | 
     ------
     InputError as `sampler` does; ``replicates`` for n < 1.
     """
-    if n < 1:
-        raise InputError(f"The number of data sets is {n}; it must be at least 1.", code="replicates")
+    if n < 1 or n != int(n):
+        raise InputError(
+            f"The number of data sets is {n}; it must be a whole number, at least 1.", code="replicates"
+        )
     with one_blas_thread():
         source = sampler(fit, theta=theta)
-        return np.asarray(source.mean + source.errors(rng.standard_normal((n, fit.effects.k))))
+        return np.asarray(source.mean + source.errors(rng.standard_normal((int(n), fit.effects.k))))
