@@ -340,7 +340,7 @@ PAIRS = 'pairs = [{ outcomes = ["CRP", "IL-2"], r = 0.4 }]'
         (f"[dependence]\n{PAIRS.replace('IL-2', 'IL2')}\n", '[dependence] pairs[1]: the outcome "IL2" is not declared in [[outcomes]]. Did you mean "IL-2"?'),
         (f"[dependence]\n{PAIRS.replace('IL-2', 'CRP')}\n", "[dependence] pairs[1] must name two different outcomes that no other pair names."),
         ('[imputation]\nsd = "same marker"\n', '[imputation] sd is "same marker"; allowed: "none" or "same-marker". Did you mean "same-marker"?'),
-        ('[imputation]\nmean = "none"\n', '[imputation] has no key "mean".'),
+        ('[imputation]\nmean = "none"\n', '[imputation] has no key "mean". Allowed: "sd", "r" and "n".'),
     ],
 )  # fmt: skip
 def test_mistakes_in_the_new_sections_are_explained(tmp_path, text, sentence):

@@ -57,7 +57,7 @@ def test_ticks_are_round_few_and_inside(low: float, span: float, most: int) -> N
     assert all(low - 1e-6 * span <= t <= low + span + 1e-6 * span for t in found)
     step = np.diff(found)
     if len(step):
-        mantissa = step[0] / 10 ** np.floor(np.log10(step[0] * (1 + 1e-9)))
+        mantissa = step[0] / 10 ** np.floor(np.log10(step[0] * (1 + 1e-6)))
         assert min(abs(mantissa - m) for m in (1, 2, 2.5, 5)) < 1e-4
         texts = [f"{t:.{tick_digits(found)}f}" for t in found]
         assert len(set(texts)) == len(texts)

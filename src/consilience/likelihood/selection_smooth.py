@@ -153,9 +153,7 @@ def smooth_family(
             lp = np.clip(lp, np.log(low), np.log(high)) if censored else lp
             lq = np.clip(lq, np.log1p(-high), np.log1p(-low)) if censored else lq
         full = formula(lp, lq, d, c)
-        if flat:  # relative to the weight at the cut, so that w does not jump there
-            at_cut = (np.full((1,) * lp.ndim, np.log(flat)), np.full((1,) * lp.ndim, np.log1p(-flat)))
-            full = _over(full, formula(*at_cut, d, c))
+        full = _over(full, formula(*_logs(flat, lp.ndim), d, c)) if flat else full  # no jump at the cut
         keep = {int(j): a for a, j in enumerate(free)}
         return LogWeight(
             full.value * inside,
@@ -175,6 +173,11 @@ def smooth_family(
         start=start[:, free],
         to_delta=lambda theta: _reported(values, free, theta),
     )
+
+
+def _logs(p: float, ndim: int) -> tuple[np.ndarray, np.ndarray]:
+    """log p and log(1 - p) of one value."""
+    return np.full((1,) * ndim, np.log(p)), np.full((1,) * ndim, np.log1p(-p))
 
 
 def _over(one: LogWeight, other: LogWeight) -> LogWeight:
