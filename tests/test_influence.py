@@ -14,7 +14,7 @@ from consilience.base.linalg import group_codes
 from consilience.diagnostics import hat_matrix, influence
 from consilience.diagnostics.deletion.pieces import pieces_of
 from consilience.likelihood.batch import ESTIMATORS
-from consilience.models import fit
+from consilience.models import fit, study_averages
 from consilience.records import Design, Effects, Fit, Influence, Inner, Intercept, Known, Scale, Slopes, Spec
 from influence_brute import NESTED, Brute, brute_influence, several, single
 
@@ -325,3 +325,15 @@ def test_inputs_are_not_changed():
     after = (effects.y, effects.v, design.matrix, ours.coefficients.estimate)
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_weights_in_a_pooled_mean_are_its_parts_by_effect_and_by_study():
+    effects, _ = several()
+    found = fit(effects, replace(NESTED, test="z"))
+    by_effect = influence(found, by="effect")
+    assert by_effect.weight @ effects.y / 100 == pytest.approx(found.coefficients.estimate[0], rel=1e-10)
+    shares = study_averages(found)
+    by_study = influence(found, by="study")
+    weight = dict(zip(by_study.label, by_study.weight, strict=True))
+    for study, value in zip(shares.study, shares.weight, strict=True):
+        assert weight[study] == pytest.approx(value, rel=1e-9)

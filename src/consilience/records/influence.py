@@ -15,7 +15,8 @@ class Influence(Shown):
     """Deletion diagnostics of n cases of a fit of k effects with p coefficients; NaN only where `reason` says why.
 
     by : what a case is (``"effect"``, ``"study"`` or a column); label : (n,) their names; case : (k,) case of each effect.
-    size, hat, weight : (n,) effects in the case; sums of their hat values and of their weights (percent of all).
+    size, hat, weight : (n,) effects in the case; sums of their hat values and of their weights (percent of all; in a pooled
+        mean the part of it).
     residual, residual_se, studentised : (k,) y_i - x_i'b(-C), its standard error, their ratio.
     chi2, p_value : (n,) r_C' Var(r_C)^-1 r_C of the deleted residuals of the case, chi-squared with `size` degrees.
     dffits, cook, covratio : (n,); of a case of several effects `dffits` is the one largest in size.

@@ -10,7 +10,7 @@ from ...models.univariate import is_univariate, weights_of_spec
 from ...records import Fit, Influence, Note
 from .cases import Cases, cases_of
 from .deleted import Deleted, estimated, model_based, without_each
-from .pieces import pieces_of
+from .pieces import estimator, pieces_of
 
 OUTLIER = 0.05
 
@@ -92,7 +92,8 @@ def _measures(fit: Fit, cases: Cases, gone: Deleted, shift: np.ndarray) -> dict[
 
 
 def hat_and_weight(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
-    """(k,) diagonal of the hat matrix, and the effects' weights in percent of all (diagonal of M^-1 or those given)."""
+    """(k,) diagonal of the hat matrix, and the effects' weights in percent of all: those given; in a pooled mean the part that
+    each has in it, M^-1 1 / 1'M^-1 1; with moderators the diagonal of M^-1."""
     weights = weights_of_spec(fit.effects, fit.spec)
     if weights is None and fit.spec.scale is None and is_univariate(fit.effects, fit.spec):
         weights = 1.0 / (fit.effects.v + fit.components.total)
@@ -101,6 +102,8 @@ def hat_and_weight(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
         basis = np.linalg.qr(np.sqrt(weights)[:, None] * fit.design.matrix)[0]
         return np.asarray(np.sum(basis**2, axis=1)), 100.0 * weights / weights.sum()
     at = pieces_of(fit)
+    if fit.design.matrix.shape[1] == 1 and (fit.design.matrix == 1).all():
+        return at.hat, 100.0 * estimator(fit, at)[0]
     diagonal = at.inverse.diagonal
     return at.hat, 100.0 * diagonal / diagonal.sum()
 
