@@ -299,11 +299,12 @@ def worst_case_check(case: Case) -> Found:
     if record.worst is not None:
         label = "worst case: only results that are not significant in the average's direction"
         estimates.append(_estimate(case, "worst-case", label, record.worst))
+    estimates.append(
+        _estimate(case, "uncorrected", "the same working model without such bias", record.uncorrected)
+    )
     answer = worst_case_words(record, e, estimates)
     working = (
-        "These averages weigh each effect by itself (working model with one variance of true effects, cluster-robust "
-        f"intervals); without correction it gives {number(record.uncorrected.estimate)} "
-        f"{interval(record.uncorrected.low, record.uncorrected.high)}."
+        "These averages weigh each effect by itself (one variance of true effects, cluster-robust intervals)."
     )
     notes = (working, *(n.message for n in record.notes))
     return _question("worst-case", title, answer, *estimates, notes=notes), {"worst-case": record}
@@ -316,7 +317,8 @@ def worst_case_words(record: WorstCase, primary: Estimate, estimates: list[Estim
         half = estimates[0]
         parts.append(
             "If results that are not significant in the direction of the average were published half as often as the others, "
-            f"the average would be {number(half.estimate)} {interval(half.ci_low, half.ci_high)}."
+            f"the average would be {number(half.estimate)} {interval(half.ci_low, half.ci_high)}, "
+            f"where the same working model finds {number(record.uncorrected.estimate)} without such bias."
         )
     includes = primary.ci_low <= 0 <= primary.ci_high
     if includes:
