@@ -57,12 +57,11 @@ def flip_parts(effects: Effects, spec: Spec, theta: np.ndarray, tests: Sequence[
     try:
         working = _working(effects, spec, theta)
         robust = {t: robust_covariance(working, t) for t in tests if t in CORRECTIONS}
-        plain = robust_covariance(working, "CR0")
+        groups = working.clusters
     except InputError:
         return None
     root, gamma = float(working.root[0, 0]), float(working.beta[0] / working.root[0, 0])
     order = working.setup.problem.layout.order
-    groups = plain.groups
     trial = np.concatenate([effects.study[order[g.rows[:, 0]]] for g in groups])
     # the effects themselves, not what a first fit left of them
     y = [g.e + g.x[:, :, 0] * gamma for g in groups]

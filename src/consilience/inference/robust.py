@@ -18,7 +18,7 @@ import numpy as np
 from ..base.linalg import binary_exponent
 from ..base.options import choose
 from ..records import Note
-from .working import Clusters, Working, clusters_of
+from .working import Clusters, Working
 
 Correction = Literal["CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"]
 CORRECTIONS: tuple[Correction, ...] = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
@@ -60,7 +60,7 @@ def robust_covariance(working: Working, kind: Correction = "CR2") -> Robust:
     InputError ``clusters-not-independent``; OptionError for an unknown correction.
     """
     choose(kind, CORRECTIONS, what="small-sample correction")
-    groups = clusters_of(working)
+    groups = working.clusters
     p = working.basis.shape[1]
     meat = np.zeros((p, p))
     adjusted, a_parts = [], []

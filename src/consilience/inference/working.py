@@ -13,6 +13,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.linalg import numbers, rows_by_size
+from ..likelihood.basis import once
 from ..likelihood.build import Setup, build
 from ..likelihood.columns import column
 from ..likelihood.gaussian import Evaluation, evaluate
@@ -54,6 +55,21 @@ class Working:
     @property
     def n_clusters(self) -> int:
         return int(np.max(self.cluster)) + 1
+
+    @once
+    def clusters(self) -> list[Clusters]:
+        """The rows of each cluster with their working covariance, equal sizes together.
+
+        Raises
+        ------
+        InputError ``clusters-not-independent`` if the model correlates rows of different clusters.
+        """
+        result = []
+        for _, rows, phi in merged_blocks(self.blocks, self.cluster):
+            x = self.basis[rows]
+            wx = _solved(phi, x) if self.weights is None else self.weights[rows][:, :, None] * x
+            result.append(Clusters(rows, phi, x, wx, self.residual[rows]))
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,21 +195,6 @@ def working_at(
     if at is None:
         raise InputError("The covariance of the effects is singular.", code="singular")
     return working_model(setup, at, theta=theta, effects=effects if clusters is None else clusters, spec=spec)
-
-
-def clusters_of(working: Working) -> list[Clusters]:
-    """The rows of each cluster with their working covariance, equal sizes together.
-
-    Raises
-    ------
-    InputError ``clusters-not-independent`` if the model correlates rows of different clusters.
-    """
-    result = []
-    for _, rows, phi in merged_blocks(working.blocks, working.cluster):
-        x = working.basis[rows]
-        wx = _solved(phi, x) if working.weights is None else working.weights[rows][:, :, None] * x
-        result.append(Clusters(rows, phi, x, wx, working.residual[rows]))
-    return result
 
 
 def _solved(phi: np.ndarray, x: np.ndarray) -> np.ndarray:
