@@ -56,7 +56,7 @@ def log_gamma(x: Any) -> Any:
 
 
 def _has_infinite(df: Any) -> bool:
-    return bool(np.any(np.isinf(df)))
+    return bool(np.isinf(df).any())
 
 
 def t_cdf(x: Any, df: Any) -> Any:

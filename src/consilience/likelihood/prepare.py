@@ -119,10 +119,8 @@ def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepar
     """
     y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
     shared = v.ndim == 1
-    missing = np.isnan(y) | np.isnan(v) | (v == np.inf)
-    _check(y, v, missing)
-    v = np.where(missing, np.inf, v)  # (F, K)
-    k = (~missing).sum(axis=1)
+    v, missing, k = _seen(y, v)
+    whole = not missing.any()
     p = 1 if x is None else x.shape[-1]
     ok = k >= max(p, 1)
     order = np.argsort(v.min(axis=0)[None] if shared else v, axis=1, kind="stable").T
@@ -137,16 +135,17 @@ def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepar
             basis, back, constant = basis[..., ok], back[ok], constant[ok]
     y, v = _arranged(y.T, order), _arranged(v.T, order)
     present = np.isfinite(v)
-    most = np.where(present, v, 0.0).max(axis=0)
+    most = v.max(axis=0, initial=0.0) if whole else np.where(present, v, 0.0).max(axis=0)
     if shared:
         least, first = v.min(axis=0), y[present.argmax(axis=0), np.arange(y.shape[1])]
         exponent = np.broadcast_to(_exponent(least.min(initial=np.inf), most.max(initial=0.0)), least.shape)
     else:
         least, first, exponent = v[0], y[0], _exponent(v[0], most)
-    shift = np.where(np.isnan(constant).any(axis=1), 0.0, first)
+    shift = first if x is None else np.where(np.isnan(constant).any(axis=1), 0.0, first)
     v = v * np.ldexp(1.0, -2 * exponent)
+    y = (y - shift) * np.ldexp(1.0, -exponent)
     problem = Problem(
-        y=np.where(present, (y - shift) * np.ldexp(1.0, -exponent), 0.0),
+        y=y if whole else np.where(present, y, 0.0),
         v=v,
         x=None if basis is None else np.moveaxis(_arranged(basis, order), -1, 0),
         k=k,
@@ -155,8 +154,17 @@ def prepare(y: np.ndarray, v: np.ndarray, x: np.ndarray | None = None) -> Prepar
         spread=float((most / least).max(initial=1.0)),
         shared=v.min(axis=1, initial=np.inf) if shared else None,
     )
-    constant = np.where(np.isnan(constant), 0.0, constant)
+    constant = constant if x is None else np.where(np.isnan(constant), 0.0, constant)
     return Prepared(problem, order, ok, exponent, shift, back, constant)
+
+
+def _seen(y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """v (F, K), infinite where a study is missing, which these are, and how many others there are (F,)."""
+    missing = np.isnan(y) | np.isnan(v) | (v == np.inf)
+    _check(y, v, missing)
+    if missing.any():
+        return np.where(missing, np.inf, v), missing, (~missing).sum(axis=1)
+    return np.broadcast_to(v, y.shape), missing, np.full(len(y), y.shape[1])
 
 
 def _arranged(lanes: np.ndarray, order: np.ndarray) -> np.ndarray:

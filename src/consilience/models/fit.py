@@ -26,7 +26,7 @@ def fit(effects: Effects, spec: Spec, *, design: Design | None = None, start: Fi
     InputError for data that cannot be analysed (``record``, ``shape``, ``not-numeric``, ``not-finite``, ``variance-not-positive``,
     ``out-of-range``, ``level``, ``given-variance`` and those of the model), OptionError for an unknown choice in `spec`.
     """
-    refuse_other_records(effects, Design.intercept(0) if design is None else design, spec)
+    refuse_other_records(effects, design, spec)
     matrix = Design.intercept(effects.k) if design is None else design
     univariate = is_univariate(effects, spec)
     refuse_unusable(

@@ -12,9 +12,9 @@ WIDEST = 1e100  # ratio of two variances, or of a squared difference of effects 
 
 
 def refuse_other_records(effects: object, design: object, spec: object) -> None:
-    """Raise InputError ``record`` for arguments that are not the records which a fit takes."""
+    """Raise InputError ``record`` for arguments that are not the records which a fit takes (a design may be None)."""
     for value, kind in ((effects, Effects), (design, Design), (spec, Spec)):
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) and not (kind is Design and value is None):
             advice = " Make one with design_matrix(formula, columns)." if kind is Design else ""
             raise InputError(
                 f"A fit needs a record of type {kind.__name__}, not a {type(value).__name__}.{advice}",
