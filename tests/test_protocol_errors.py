@@ -315,3 +315,24 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing():
     windows = parse_protocol(b"\xef\xbb\xbf" + PROTOCOL.replace("\n", "\r\n").encode())
     assert windows.plan == plain.plan
     assert windows.lines == plain.lines
+
+
+def test_a_value_that_is_not_valid_does_not_hide_what_is_wrong_between_keys():
+    spoiled = (
+        PROTOCOL
+        + '\n[dependence]\nautocorrelation = 1.5\nrho = "high"\n[multiverse]\ntest = ["CR9", "z"]\nrho = [0.2, 0.2]\n'
+        + '[[moderators]]\ncolumn = "mean_age"\nlabel = "age"\n[[moderators]]\ncolumn = "mean_age"\nlabel = "age again"\n'
+    )
+    found = " ".join(note.message for note in notes(spoiled))
+    assert "autocorrelation is 1.5" in found
+    assert "CR9" in found
+    assert "stands twice" in found
+    assert "0.2" in found
+    alone = {note.message for note in notes(spoiled.replace("autocorrelation = 1.5\n", ""))}
+    assert {note.message for note in notes(spoiled)} > alone
+
+
+def test_no_consequence_of_what_is_left_out_is_told():
+    """An outcome that is wrong itself is not called undeclared where others name it."""
+    spoiled = PROTOCOL.replace('better = "higher"', 'better = "up"') + "\n[multiverse]\nrho = [0.2, 0.2]\n"
+    assert not any("not declared" in note.message for note in notes(spoiled))

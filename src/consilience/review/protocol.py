@@ -28,7 +28,7 @@ from .protocol_errors import describe_error
 from .protocol_models import CorrelationRange, DeclaredDecision, Files, Outcome, ProtocolModel
 from .protocol_models import Dependence as DependenceSection
 from .protocol_multiverse import resolved
-from .protocol_rules import cross_problems
+from .protocol_rules import cross_problems, problems_beside
 from .toml_lines import key_lines, line_of
 
 FILE = "review.toml"
@@ -88,14 +88,18 @@ def parse_protocol(content: bytes) -> Protocol:
     notes: list[Note] = []
     try:
         model = ProtocolModel.model_validate(raw)
-        notes = [
-            finding(code, sentence, Place(FILE, line_of(lines, where)))
-            for where, code, sentence in cross_problems(model)
-        ]
+        between = cross_problems(model)
     except ValidationError as invalid:
         for detail in invalid.errors():
             code, sentence, advice = describe_error(detail, raw)
             notes.append(finding(code, sentence, Place(FILE, line_of(lines, detail["loc"])), advice=advice))
+        beside = problems_beside(raw, [detail["loc"] for detail in invalid.errors()])
+        between = (
+            p for p in beside if line_of(lines, p[0]) is not None
+        )  # else of a section that is not there
+    notes += [
+        finding(code, sentence, Place(FILE, line_of(lines, where))) for where, code, sentence in between
+    ]
     notes.sort(key=lambda note: note.row or 0)
     decisions, decision_lines = _decisions(raw, lines)
     rules = _rules(raw)

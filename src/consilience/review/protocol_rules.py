@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from pydantic import ValidationError
 
 from ..base.options import suggestion
 from ..data.findings import joined
@@ -12,6 +16,7 @@ from .protocol_models import CorrelationRange, DeclaredDecision, ProtocolModel
 from .protocol_multiverse import multiverse_problems
 
 Path = tuple[str | int, ...]
+NAMED = (("outcomes",), ("classes",), ("effect",))  # what other keys refer to or rest on
 TABLES = ("trials", "arms", "contrasts", "risk_of_bias")
 Problem = tuple[Path, str, str]  # path, code, sentence
 
@@ -33,6 +38,38 @@ def cross_problems(protocol: ProtocolModel) -> Iterator[Problem]:
     if protocol.prisma is not None:
         for box, sentence in prisma_problems(protocol.prisma):
             yield ("prisma", box), "prisma-arithmetic", sentence
+
+
+def problems_beside(raw: Mapping[str, Any], wrong: Sequence[Path]) -> Iterator[Problem]:
+    """The same for a file in which the values at the paths `wrong` are not valid: they are left out, so that one slip does not
+    hide another. Nothing where other keys refer to what would be left out, or where it is needed."""
+    if any(path[:1] in NAMED or len(path) == 1 for path in wrong):
+        return
+    rest = deepcopy(dict(raw))
+    left_out: list[Path] = []
+    for path in wrong:
+        if not any(path[: len(other)] == other for other in left_out):
+            left_out.append(_without(rest, path))
+    try:
+        model = ProtocolModel.model_validate(rest)
+    except ValidationError:
+        return
+    for problem in cross_problems(model):
+        if not any(problem[0][: len(path)] == path for path in left_out):
+            yield problem
+
+
+def _without(tree: dict[str, Any], path: Path) -> Path:
+    """Deletes the innermost key on a path that is there, whole lists at most; returns its path."""
+    inner: Any = tree
+    found: Path = ()
+    for depth, key in enumerate(path):
+        if not isinstance(inner, dict) or key not in inner:
+            break
+        found, owner, inner = path[: depth + 1], inner, inner[key]
+    if found:
+        del owner[found[-1]]
+    return found
 
 
 def _files(protocol: ProtocolModel) -> Iterator[Problem]:
