@@ -41,7 +41,7 @@ the quantities that describe the result, the rest to checks, tests and intervals
     "Several effects per study": """
 ![CPU time against the number of effects, on logarithmic axes](img/time-against-k.svg)
 
-"compiled" is the same call within `with consilience.compiled():`, which brings Berkey 1998 to the bar (ratios of 20 to 24 were seen on a quiet machine, of 14 beside another job). For its ten effects arithmetic costs next to
+"compiled" is the same call within `with consilience.compiled():`, which brings Berkey 1998 to the bar (ratios of 20 to 23 were seen on a quiet machine, of 14 beside another job). For its ten effects arithmetic costs next to
 nothing: the time is that of calls of NumPy, each a microsecond or more. Half of it is the climb: 8 climbs go up at once in 8 rounds of one batched
 evaluation each (compiled: a fifth of a millisecond in all). R climbs from one point. With fewer climbs the search stopped below the highest maximum in a few of 3,000
 random data sets (see [the highest likelihood](optimum.md)), so the eight stay. One and a half milliseconds build the model and describe the result.

@@ -33,6 +33,7 @@ from consilience import (
     wild_bootstrap,
 )
 from consilience.base.errors import InputError, OptionError
+from consilience.base.linalg import lower_factors
 from engine_reference import random_effects_data
 
 EFFECTS = random_effects_data(3, studies=6)
@@ -216,3 +217,11 @@ def test_fits_with_other_sampling_covariances_are_not_compared() -> None:
     full, reduced = fit(other, with_terms(*STUDY.terms, method="ML")), fit(EFFECTS, with_terms(method="ML"))
     with pytest.raises(InputError, match="covariances"):
         likelihood_ratio_test(full, reduced)
+
+
+def test_a_covariance_without_digits_is_refused_in_words() -> None:
+    whole = np.array([[[2.0, 1.0], [1.0, 2.0]]])
+    np.testing.assert_allclose(lower_factors(whole)[0] @ lower_factors(whole)[0].T, whole[0])
+    with pytest.raises(InputError, match="singular to the digits") as caught:
+        lower_factors(np.ones((1, 2, 2)) - 1e-3 * np.eye(2))
+    assert caught.value.code == "singular"

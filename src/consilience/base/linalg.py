@@ -92,6 +92,18 @@ def _plainly_independent(unit: np.ndarray) -> bool:
         return False
 
 
+def lower_factors(matrices: np.ndarray) -> np.ndarray:
+    """Cholesky factors of (..., m, m). Raises InputError ``singular`` where rounding has left no positive definite matrix."""
+    try:
+        return np.asarray(np.linalg.cholesky(matrices))
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "A covariance matrix of the fit is singular to the digits of a number, so this cannot be computed.",
+            code="singular",
+            advice="Look for sampling variances far apart, correlations of one, and variances at their limits.",
+        ) from None
+
+
 def group_codes(labels: Iterable[Hashable]) -> tuple[np.ndarray, list[Hashable]]:
     """Integer codes (k,) of labels in order of first appearance, and the distinct labels."""
     every = list(labels)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.linalg import one_blas_thread
+from ..base.linalg import lower_factors, one_blas_thread
 from ..inference.working import without_scale, working_effects, working_model
 from ..likelihood.build import Setup, Sized, build
 from ..likelihood.gaussian import Evaluation, evaluate
@@ -96,7 +96,7 @@ def _independent(covariances: Sized, raw: np.ndarray) -> np.ndarray:
     """
     result = np.empty(len(raw))
     for rows, m in covariances:
-        lower = np.linalg.cholesky(m[:, ::-1, ::-1])
+        lower = lower_factors(m[:, ::-1, ::-1])
         result[rows] = np.linalg.solve(lower, raw[rows][:, ::-1, None])[:, ::-1, 0]
     return result
 

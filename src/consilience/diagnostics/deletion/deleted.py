@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...base.errors import InputError
-from ...base.linalg import one_blas_thread, rows_by_size
+from ...base.linalg import lower_factors, one_blas_thread, rows_by_size
 from ...inference.robust import CORRECTIONS
 from ...inference.rve_weights import WORKING_MODELS
 from ...inference.working import working_model, working_of
@@ -340,7 +340,7 @@ def _project(at: Pieces, rows: np.ndarray) -> _Projected:
     """
     inverse = at.inverse.parts(rows)
     f, u = at.f[rows], at.u[rows]
-    lower = np.linalg.cholesky(inverse)
+    lower = lower_factors(inverse)
     half = np.linalg.solve(lower, f)  # P_CC = L (I - half half') L'
     share = 1.0 - np.linalg.norm(half, ord=2, axis=(1, 2)) ** 2
     possible = share > FULL_LEVERAGE

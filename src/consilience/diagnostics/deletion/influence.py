@@ -6,6 +6,7 @@ import numpy as np
 
 from ...base.distributions import chi2_isf, chi2_sf
 from ...base.format import number
+from ...base.linalg import lower_factors
 from ...models.univariate import is_univariate, weights_of_spec
 from ...records import Fit, Influence, Note
 from .cases import Cases, cases_of
@@ -149,7 +150,7 @@ def _on_coefficients(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cook's distances and covariance ratios (n,), in units in which the whole fit's variances are one."""
     scale = np.sqrt(np.diag(whole))
-    inverse = np.linalg.inv(np.linalg.cholesky(whole / np.outer(scale, scale)))
+    inverse = np.linalg.inv(lower_factors(whole / np.outer(scale, scale)))
     cook = np.sum(((shift / scale) @ inverse.T) ** 2, axis=1)
     ratio, known = np.full(len(shift), np.nan), np.isfinite(covariance).all(axis=(1, 2))
     ratio[known] = np.linalg.det(inverse @ (covariance[known] / np.outer(scale, scale)) @ inverse.T)
