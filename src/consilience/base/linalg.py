@@ -104,6 +104,13 @@ def lower_factors(matrices: np.ndarray) -> np.ndarray:
         ) from None
 
 
+def lower_root(g: np.ndarray) -> np.ndarray:
+    """L (l, l), lower triangular, its diagonal not negative, with L L' = G for a positive semi-definite G."""
+    values, vectors = np.linalg.eigh(g)
+    lower = np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T)[1].T
+    return np.asarray(lower * np.where(np.diag(lower) < 0, -1.0, 1.0))
+
+
 def group_codes(labels: Iterable[Hashable]) -> tuple[np.ndarray, list[Hashable]]:
     """Integer codes (k,) of labels in order of first appearance, and the distinct labels."""
     every = list(labels)

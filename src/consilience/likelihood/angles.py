@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..base.linalg import entries_below
+from ..base.linalg import entries_below, lower_root
 from .structures import Pair, Parameter, Structure, of_deviations
 
 SEEDS = (0.3, 0.0, 1.1, -0.4)
@@ -26,10 +26,8 @@ def by_angles(names: list[str], variances: np.ndarray, correlations: np.ndarray,
     correlations : below the diagonal, column by column; only those of `root` may be given.
     """
     size = len(names)
-    order = np.array([root, *(i for i in range(size) if i != root)])
-    back = np.argsort(order)
+    _, back, first, second = _places(size, root)
     rows, columns = entries_below(size)
-    first, second = np.minimum(back[rows], back[columns]), np.maximum(back[rows], back[columns])
     deviations = [
         Parameter(n, unit=1, fixed=f) for n, f in zip(names, np.sqrt(variances).tolist(), strict=True)
     ]
@@ -69,19 +67,20 @@ def holding_by_angles(
 
 def angles_of(r: np.ndarray, root: int) -> np.ndarray:
     """The angles of `by_angles` of a correlation matrix R (l, l)."""
-    size = len(r)
+    order, _, first, second = _places(len(r), root)
+    lower = lower_root(r[np.ix_(order, order)])
+    # of a row's length one, what is left before each column
+    left = np.sqrt(np.maximum(1.0 - np.cumsum(lower**2, axis=1) + lower**2, 0.0))
+    angle = np.arcsin(np.clip(lower / np.where(left > 0, left, 1.0), -1.0, 1.0))
+    return np.asarray(angle[second, first])
+
+
+def _places(size: int, root: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The levels with the root first, the way back, and for each pair the place of its earlier and its later level."""
     order = np.array([root, *(i for i in range(size) if i != root)])
     back = np.argsort(order)
-    values, vectors = np.linalg.eigh(r[np.ix_(order, order)])
-    lower = np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T)[1].T
-    lower = lower * np.where(np.diag(lower) < 0, -1.0, 1.0)
-    left = np.sqrt(
-        np.maximum(1.0 - np.cumsum(lower**2, axis=1) + lower**2, 0.0)
-    )  # of length one before each column
-    angle = np.arcsin(np.clip(lower / np.where(left > 0, left, 1.0), -1.0, 1.0))
     rows, columns = entries_below(size)
-    first, second = np.minimum(back[rows], back[columns]), np.maximum(back[rows], back[columns])
-    return np.asarray(angle[second, first])
+    return order, back, np.minimum(back[rows], back[columns]), np.maximum(back[rows], back[columns])
 
 
 def root_of(correlations: np.ndarray, size: int) -> int | None:

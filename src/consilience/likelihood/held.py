@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..base.linalg import entries_below
+from ..base.linalg import entries_below, lower_root
 from .angles import angles_of, holding_by_angles, root_of
 from .build import Setup, Unknown
 from .dense import DenseLayout
@@ -201,11 +201,7 @@ def as_angle(entries: np.ndarray) -> np.ndarray:
 
 def entries_of(g: np.ndarray, order: np.ndarray) -> np.ndarray:
     """(q,) entries, row by row, of the lower Cholesky factor of a positive semi-definite G with its levels in `order`."""
-    values, vectors = np.linalg.eigh(g[np.ix_(order, order)])
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    lower = np.linalg.qr(root)[1].T
-    lower = lower * np.where(np.diag(lower) < 0, -1.0, 1.0)
-    return np.asarray(lower[np.tril_indices(len(g))])
+    return lower_root(g[np.ix_(order, order)])[np.tril_indices(len(g))]
 
 
 def _back(pair: Pair, back: np.ndarray) -> Pair:

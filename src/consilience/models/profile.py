@@ -148,15 +148,11 @@ def _targets(setup: Setup) -> dict[str, tuple[int, tuple[int, int] | None]]:
         stop = start + len(term.parameters)
         if term.structure.cells is None:
             pairs = pair_names(term)
-            by_angles = False
-            for i in range(start, stop):
-                if np.isnan(setup.problem.fixed[i]):
-                    if np.isfinite(setup.parameters[i].lower):
-                        name = setup.parameters[i].name
-                        result[pairs.get(name, name)] = (i, None)
-                    else:
-                        by_angles = True
-            if by_angles:
+            estimated = [i for i in range(start, stop) if np.isnan(setup.problem.fixed[i])]
+            bounded = [i for i in estimated if np.isfinite(setup.parameters[i].lower)]
+            names = {i: setup.parameters[i].name for i in bounded}
+            result |= {pairs.get(name, name): (i, None) for i, name in names.items()}
+            if len(bounded) < len(estimated):  # the others are angles
                 result |= {cell_name(term, cell): (number, cell) for cell in pairs_to_hold(term)}
         else:
             size = len(term.levels)

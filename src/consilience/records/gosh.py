@@ -65,7 +65,9 @@ class SubsetCluster:
     difference: np.ndarray
 
 
-CLUSTERS_CAVEAT = "Subsets overlap and I² piles up at zero: several clusters are found in most reviews, also where no study is odd."
+CLUSTERS_CAVEAT = (
+    "Subsets overlap and I² piles up at zero: several clusters can be found where no study is odd."
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
