@@ -19,6 +19,7 @@ from consilience import (
     residuals,
 )
 from consilience.base.errors import InputError
+from consilience.records.spec import Structure
 
 Y = np.array([0.1, 0.5, -0.2, 0.9, 0.4, 1.1, 0.3, -0.4])
 V = np.array([0.05, 0.1, 0.07, 0.06, 0.09, 0.08, 0.1, 0.05])
@@ -77,11 +78,11 @@ def test_criteria_of_as_many_coefficients_as_effects_exist_where_they_can() -> N
 
 
 @pytest.mark.parametrize("structure", ["DIAG", "HCS", "UN"])
-def test_a_study_that_alone_has_an_outcome_can_be_left_out(structure: str) -> None:
+def test_a_study_that_alone_has_an_outcome_can_be_left_out(structure: Structure) -> None:
     outcome = OUTCOME.copy()
     outcome[1] = "c"  # of the first study only
     effects = Effects(Y, V, PAIRS, columns={"outcome": outcome})
-    term = Inner("outcome", "study", structure)  # type: ignore[arg-type]
+    term = Inner("outcome", "study", structure)
     found = fit(effects, Spec((term,), "REML", "z"))
     made = jackknife(found)
     left = effects.take(PAIRS != "s0")

@@ -66,7 +66,7 @@ class SubsetCluster:
 
 
 CLUSTERS_CAVEAT = (
-    "Subsets overlap and I² piles up at zero: several clusters can be found where no study is odd."
+    "Subsets overlap and I² piles up at zero: several clusters are found also where no study is odd."
 )
 
 
